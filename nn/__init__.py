@@ -1,0 +1,28 @@
+"""nn: the parts of small networks, built on tinygrad_sm.
+
+>>> import nn
+>>> model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+>>> loss_fn = nn.CrossEntropyLoss()
+>>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+"""
+
+from nn import optim
+from nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from nn.linear import Linear
+from nn.loss import CrossEntropy, CrossEntropyLoss
+from nn.module import Module, Parameter, Sequential
+
+__all__ = [
+    "CrossEntropy",
+    "CrossEntropyLoss",
+    "Linear",
+    "LogSoftmax",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "optim",
+]

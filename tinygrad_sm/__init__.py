@@ -1,0 +1,88 @@
+"""tinygrad_sm: a small reverse-mode autograd engine on NumPy with a softmax head.
+
+>>> from tinygrad_sm import Tensor
+>>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+>>> loss = x.softmax().log()[2] * -1  # −ln p of class 2
+>>> loss.backward()
+>>> x.grad.round(4)  # p − onehot
+array([ 0.09  ,  0.2447, -0.3348], dtype=float32)
+"""
+
+from typing import Any
+
+from tinygrad_sm.autograd import enable_grad, no_grad
+from tinygrad_sm.creation import (
+    arange,
+    default_generator,
+    eye,
+    full,
+    full_like,
+    linspace,
+    manual_seed,
+    ones,
+    ones_like,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    uniform,
+    zeros,
+    zeros_like,
+)
+from tinygrad_sm.differentiate import grad
+from tinygrad_sm.errors import (
+    DtypeError,
+    GradcheckError,
+    GradientError,
+    LabelError,
+    ShapeError,
+)
+from tinygrad_sm.gradcheck import gradcheck
+from tinygrad_sm.tensor import Tensor, get_default_dtype, set_default_dtype
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Load the pictures when they are first asked for: importing the engine stays quick."""
+    if name in ("draw", "Graph"):
+        from tinygrad_sm import graph, viz
+
+        return viz.draw if name == "draw" else graph.Graph
+    raise AttributeError(f"module 'tinygrad_sm' has no attribute {name!r}")
+
+
+__all__ = [
+    "DtypeError",
+    "Graph",
+    "GradcheckError",
+    "GradientError",
+    "LabelError",
+    "ShapeError",
+    "Tensor",
+    "arange",
+    "default_generator",
+    "draw",
+    "enable_grad",
+    "eye",
+    "full",
+    "full_like",
+    "get_default_dtype",
+    "grad",
+    "gradcheck",
+    "linspace",
+    "manual_seed",
+    "no_grad",
+    "ones",
+    "ones_like",
+    "rand",
+    "rand_like",
+    "randint",
+    "randn",
+    "randn_like",
+    "set_default_dtype",
+    "uniform",
+    "zeros",
+    "zeros_like",
+]

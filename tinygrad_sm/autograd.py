@@ -1,0 +1,189 @@
+"""The backward pass: from a result to the gradients of everything it was computed from.
+
+A Tensor remembers the operation that made it and that operation's inputs, so the results of a
+computation hang together as a graph. Every Tensor has a creation number, and a result is always
+younger than its inputs. Going through the graph from the youngest to the oldest therefore meets a
+Tensor only when the gradients from everything computed from it have arrived and been added up:
+
+    gradients = {loss: 1}
+    for each tensor, youngest first:
+        take its gradient g
+        for each input: add rule(g, …) to the input's gradient
+
+That loop is `backpropagate` below; `Tensor.backward` and `tinygrad_sm.grad` only collect what it
+yields.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import ContextDecorator
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_sm import ops
+from tinygrad_sm.errors import GradientError
+
+if TYPE_CHECKING:
+    from tinygrad_sm.tensor import Tensor
+
+# ---- recording on and off ----------------------------------------------------------------------
+
+
+class _Recording(threading.local):
+    """Whether operations are recorded, for each thread on its own."""
+
+    on = True
+
+
+recording = _Recording()
+next_number = itertools.count(1).__next__
+
+
+class no_grad(ContextDecorator):
+    """Switch recording off: results in this block need no gradient and keep no graph.
+
+    A context manager and a decorator, for the current thread only.
+
+    >>> from tinygrad_sm import Tensor, no_grad
+    >>> w = Tensor(2.0, requires_grad=True)
+    >>> with no_grad():
+    ...     y = w * 3
+    >>> y.requires_grad
+    False
+    """
+
+    _on = False
+
+    def __enter__(self) -> None:
+        self._before = recording.on
+        recording.on = self._on
+
+    def __exit__(self, *exception: object) -> None:
+        recording.on = self._before
+
+    def _recreate_cm(self) -> no_grad:
+        return type(self)()  # each call of a decorated function remembers its own `_before`
+
+
+class enable_grad(no_grad):
+    """Switch recording back on inside a `no_grad` block.
+
+    >>> from tinygrad_sm import Tensor, enable_grad, no_grad
+    >>> w = Tensor(2.0, requires_grad=True)
+    >>> with no_grad(), enable_grad():
+    ...     y = w * 3
+    >>> y.requires_grad
+    True
+    """
+
+    _on = True
+
+
+class Version:
+    """When the memory that one or several tensors share was last written to."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
+
+
+# ---- the backward pass -------------------------------------------------------------------------
+
+_number = attrgetter("_number")
+_data = attrgetter("_data")
+
+
+def ancestors(roots: list[Tensor]) -> list[Tensor]:
+    """The roots and every tensor they were computed from that needs a gradient, youngest first.
+
+    An explicit list, not recursion: a graph may be deeper than Python's stack.
+    """
+    found = list(roots)
+    seen = set(roots)
+    for tensor in found:  # the list grows while we walk along it
+        for x in tensor._inputs:
+            if x._requires_grad and x not in seen:
+                seen.add(x)
+                found.append(x)
+    found.sort(key=_number, reverse=True)
+    return found
+
+
+def backpropagate(
+    order: list[Tensor], gradients: dict[Tensor, Any], record: bool = False
+) -> Iterator[tuple[Tensor, Any]]:
+    """Yield each tensor of `order` with its finished gradient.
+
+    order: tensors from the youngest to the oldest; gradients flow only among them.
+    gradients: what is already known, usually {loss: 1}; it is used up.
+    record: False, the gradients are arrays; True, they are Tensors computed by recorded
+        operations, which can be differentiated again.
+    """
+    wanted = set(order)
+    for tensor in order:
+        g = gradients.pop(tensor, None)
+        if g is None:
+            continue
+        if tensor._hooks:
+            g = _run_hooks(tensor, g, record)
+        yield tensor, g
+        op = tensor._op
+        if op is None:
+            continue
+        inputs = tensor._inputs
+        _check_unchanged(tensor, inputs)
+        attributes = tensor._attributes
+        if record:
+            y, values = tensor, inputs
+        else:
+            y, values = tensor._data, map(_data, inputs)
+            if op.saves:
+                attributes = {**attributes, "saved": tensor._saved}
+        values = tuple(values)
+        for x, rule in zip(inputs, op.rules, strict=False):
+            if rule is None or x not in wanted:
+                continue
+            gx = rule(g, y, *values, **attributes)
+            if gx.shape != x._data.shape:
+                if not op.broadcasts:
+                    raise GradientError(
+                        f"the derivative rule of {op.name} gave a gradient of shape {gx.shape} "
+                        f"for an input of shape {x._data.shape}; the two must be equal"
+                    )
+                gx = ops.sum_to(gx, shape=x._data.shape)
+            if gx.dtype != x._data.dtype:
+                gx = ops.astype(gx, dtype=x._data.dtype)
+            earlier = gradients.get(x)
+            gradients[x] = gx if earlier is None else earlier + gx
+
+
+def _check_unchanged(tensor: Tensor, inputs: tuple[Tensor, ...]) -> None:
+    """The rules need the values of the forward pass: refuse if one was overwritten since."""
+    for x in (tensor, *inputs):
+        if x._version is not None and x._version.number > tensor._number:
+            raise GradientError(
+                f"cannot go back through '{tensor._op}': {x._describe()} was changed after the "
+                "operation used it (by an optimizer's step or an assignment to its data), so the "
+                "gradient would be wrong. Compute the loss again before calling backward."
+            )
+
+
+def _run_hooks(tensor: Tensor, g: Any, record: bool) -> Any:
+    for hook in tuple(tensor._hooks):
+        # A hook sees a copy and its answer is copied: nobody shares memory with a gradient.
+        result = hook(g if record else tensor._constant(g))
+        if result is None:
+            continue
+        g = result if record else np.array(result, dtype=tensor._data.dtype)
+        if g.shape != tensor._data.shape:
+            raise GradientError(
+                f"a hook on {tensor._describe()} returned a gradient of shape {g.shape}; "
+                f"it needs the shape of the tensor, {tensor._data.shape}"
+            )
+    return g

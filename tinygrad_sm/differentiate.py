@@ -1,0 +1,80 @@
+"""Derivatives as values: `grad` returns what `backward` would add to the leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_sm.autograd import ancestors, backpropagate, enable_grad
+from tinygrad_sm.errors import GradientError
+from tinygrad_sm.tensor import Tensor
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+) -> tuple[Tensor, ...]:
+    """The gradients of the sum of the outputs with respect to each input. Touches no `.grad`.
+
+    outputs: one tensor or several; each a single number unless `grad_outputs` is given.
+    inputs: one tensor or several, leaves or inner ones, of any shape.
+    grad_outputs: the gradient to start with for each output, of its shape, instead of 1.
+    create_graph: record the backward pass too, so that the result can be differentiated again.
+
+    Returns a tuple with one Tensor for each input, of the input's shape. Raises GradientError for
+    an input that the outputs do not depend on.
+
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> y = x**3
+    >>> (dy,) = grad(y, x, create_graph=True)  # 3x²
+    >>> (ddy,) = grad(dy, x)  # 6x
+    >>> dy.item(), ddy.item()
+    (12.0, 12.0)
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if grad_outputs is None or isinstance(grad_outputs, Tensor):
+        grad_outputs = [grad_outputs] * len(outputs)
+    if len(grad_outputs) != len(outputs):
+        raise GradientError(
+            f"grad_outputs needs one gradient for each of the {len(outputs)} outputs, "
+            f"got {len(grad_outputs)}"
+        )
+    for x in [*outputs, *inputs]:
+        if not x.requires_grad:
+            raise GradientError(
+                f"{x._describe()} needs no gradient: it was not computed from a tensor with "
+                "requires_grad=True"
+            )
+
+    gradients: dict[Tensor, Any] = {}
+    for output, given in zip(outputs, grad_outputs, strict=True):
+        # A recorded seed stays part of the graph, so it can be differentiated through.
+        seed: Any = output._seed(given)
+        if create_graph:
+            seed = given if isinstance(given, Tensor) else Tensor(seed, copy=False)
+        gradients[output] = gradients[output] + seed if output in gradients else seed
+
+    wanted = set(inputs)
+    found = {}
+    order = _between(list(gradients), wanted)
+    with enable_grad():
+        for tensor, g in backpropagate(order, gradients, record=create_graph):
+            if tensor in wanted:
+                found[tensor] = g if create_graph else Tensor(g)
+    for x in inputs:
+        if x not in found:
+            raise GradientError(f"the outputs do not depend on {x._describe()}")
+    return tuple(found[x] for x in inputs)
+
+
+def _between(outputs: list[Tensor], inputs: set[Tensor]) -> list[Tensor]:
+    """The tensors on a way from the inputs to the outputs, youngest first."""
+    on_the_way = set(inputs)
+    order = ancestors(outputs)
+    for tensor in reversed(order):  # oldest first: inputs are decided before their results
+        if not on_the_way.isdisjoint(tensor._inputs):
+            on_the_way.add(tensor)
+    return [tensor for tensor in order if tensor in on_the_way]

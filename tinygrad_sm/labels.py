@@ -1,0 +1,120 @@
+"""What cross-entropy accepts as a target, and what it says when it cannot.
+
+A target is either the index of the true class for each row of scores, or a probability for each
+class (a one-hot row among them). Nothing is guessed: a target that fits neither is an error that
+names the first offending row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_sm.errors import DtypeError, LabelError, ShapeError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def is_index_target(scores: Array, target: Array) -> bool:
+    """True where the target holds class indices, False where it holds a value for each class."""
+    if scores.ndim == 0:
+        raise ShapeError(
+            "cross_entropy needs scores (logits) of shape (N, C), (C,) or (N, C, d1, …), "
+            "got a single number"
+        )
+    if scores.dtype.kind != "f":
+        raise DtypeError(
+            f"cross_entropy needs floating-point scores (logits), got dtype {scores.dtype}"
+        )
+    shape, labels = scores.shape, target.shape
+    wanted = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    if labels == wanted and target.dtype.kind in "iu":
+        return True
+    if labels == shape:
+        return False
+    if labels == wanted:
+        raise DtypeError(
+            f"the labels have dtype {target.dtype}, but a class index is an integer. "
+            "Use labels.astype(int), or pass one probability for each class, "
+            f"shape {shape}"
+        )
+    hint = ""
+    if labels == (*wanted, 1):
+        hint = " The labels have an extra axis of length 1: use labels.squeeze(-1)."
+    elif len(labels) == len(wanted) and len(shape) > 1 and labels[:1] != shape[:1]:
+        hint = f" There are {shape[0]} rows of scores but {labels[0]} labels."
+    raise ShapeError(
+        f"labels of shape {labels} do not fit scores of shape {shape}: cross_entropy needs "
+        f"class indices of shape {wanted} or class probabilities of shape {shape}.{hint}"
+    )
+
+
+def all_in_range(labels: Array, classes: int) -> bool:
+    """Whether every label names a class.
+
+    Seen as an unsigned number, a negative label is enormous, so one comparison finds both mistakes.
+    """
+    return not labels.size or bool(np.maximum.reduce(labels.view(np.uintp), axis=None) < classes)
+
+
+def check_in_range(labels: Array, classes: int, counted: Array) -> None:
+    """Raise LabelError for the first counted label that names no class."""
+    wrong = counted & ((labels < 0) | (labels >= classes))
+    if not wrong.any():
+        return
+    where = tuple(int(i) for i in np.argwhere(wrong)[0])
+    label = int(labels[where])
+    row = f"row {where[0]}" if len(where) == 1 else f"position {where}" if where else "the target"
+    hint = ""
+    if label == classes and labels[counted].min() >= 1:
+        hint = " Labels that count from 1 need labels - 1."
+    raise LabelError(
+        f"label {label} at {row} is not a class: with {classes} classes, labels run from 0 to "
+        f"{classes - 1}.{hint}"
+    )
+
+
+def check_probabilities(scores: Array, target: Array) -> None:
+    """Raise LabelError for the first row that is not a probability distribution."""
+    axis = 1 if target.ndim > 1 else 0
+    sums = target.sum(axis=axis)
+    bad = ~(np.abs(sums - 1) <= 1e-3) | (target < 0).any(axis=axis)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        row = np.moveaxis(target, axis, -1)[where]
+        raise LabelError(
+            f"row {where[0] if where else 0} of the target is not a probability distribution: "
+            f"{np.array2string(row, threshold=10, precision=4)} sums to {float(sums[where]):.4g}; "
+            "the probabilities of a row are at least 0 and sum to 1"
+        )
+
+
+def class_weights(weight: Array, classes: int) -> Array:
+    """Check that there is one weight, of 0 or more, for each class."""
+    if weight.shape != (classes,):
+        raise ShapeError(
+            f"weight needs one number for each of the {classes} classes, shape ({classes},), "
+            f"got shape {weight.shape}"
+        )
+    if not (weight >= 0).all():
+        raise ValueError("weight needs numbers of at least 0: a class cannot count negatively")
+    return weight
+
+
+def index_distribution(
+    labels: Array, classes: int, weight: Array, ignore_index: int, smoothing: float
+) -> tuple[Array, float]:
+    """The weight of every class in every row's loss, and the sum of the weights of the labels.
+
+    Row i is (1 − smoothing) w_y onehot(y) + smoothing / C · w, and 0 where y is ignored.
+    The class axis is axis 1 (the only one, for a single label).
+    """
+    counted = labels != ignore_index
+    check_in_range(labels, classes, counted)
+    one_hot = np.equal.outer(np.where(counted, labels, 0), np.arange(classes))
+    label_weight = np.where(counted, weight[np.where(counted, labels, 0)], 0)
+    rows = (1 - smoothing) * label_weight[..., None] * one_hot
+    rows += smoothing / classes * weight * counted[..., None]
+    axis = 1 if labels.ndim else 0
+    return np.moveaxis(rows, -1, axis).astype(weight.dtype), float(label_weight.sum())

@@ -1,0 +1,78 @@
+"""Elementwise operations: each line is a function and, after it, its derivative rule.
+
+g is the gradient of the loss with respect to the result y; a rule gives the gradient with respect
+to the input. The chain rule is the multiplication by g.
+"""
+
+import numpy as np
+
+from tinygrad_sm.ops.op import Op
+
+# ---- one input ---------------------------------------------------------------------------------
+
+negative = Op("negative", np.negative, lambda g, y, x: -g)
+exp = Op("exp", np.exp, lambda g, y, x: g * y)
+log = Op("log", np.log, lambda g, y, x: g / x)
+sqrt = Op("sqrt", np.sqrt, lambda g, y, x: g / (2 * y))
+abs = Op("abs", np.absolute, lambda g, y, x: g * sign(x))
+tanh = Op("tanh", np.tanh, lambda g, y, x: g * (1 - y * y))
+relu = Op("relu", lambda x: np.maximum(x, 0), lambda g, y, x: g * (y > 0))
+
+
+def _sigmoid(x):  # type: ignore[no-untyped-def]
+    """1 / (1 + e⁻ˣ), written with e^−|x| so that it cannot overflow."""
+    e = np.exp(-np.absolute(x))
+    return np.where(x < 0, e, np.ones_like(e)) / (1 + e)
+
+
+sigmoid = Op("sigmoid", _sigmoid, lambda g, y, x: g * y * (1 - y))
+
+astype = Op(
+    "astype",
+    lambda x, dtype: x.astype(dtype),
+    lambda g, y, x, dtype: astype(g, dtype=x.dtype),
+)
+
+# ---- two inputs --------------------------------------------------------------------------------
+
+add = Op("add", np.add, lambda g, y, a, b: g, lambda g, y, a, b: g, broadcasts=True)
+subtract = Op(
+    "subtract", np.subtract, lambda g, y, a, b: g, lambda g, y, a, b: -g, broadcasts=True
+)
+multiply = Op(
+    "multiply", np.multiply, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, broadcasts=True
+)
+divide = Op(
+    "divide",
+    np.divide,
+    lambda g, y, a, b: g / b,
+    lambda g, y, a, b: -g * y / b,
+    broadcasts=True,
+)
+power = Op(
+    "power",
+    # A single exponent goes to Python's **, where NumPy has short cuts for squares and roots.
+    lambda a, b: a ** b.item() if b.ndim == 0 else np.power(a, b),
+    # b aᵇ⁻¹, and 0 where b is 0 even at a = 0; aᵇ ln a, and 0 at a = 0.
+    lambda g, y, a, b: g * (b * a ** where(b == 0, 1, b - 1)),
+    lambda g, y, a, b: g * (y * log(where(a == 0, 1, a))),
+    broadcasts=True,
+)
+where = Op(
+    "where",
+    np.where,
+    None,
+    lambda g, y, condition, a, b: where(condition, g, 0),
+    lambda g, y, condition, a, b: where(condition, 0, g),
+    broadcasts=True,
+)
+
+# ---- without a derivative: constant between their jumps ----------------------------------------
+
+sign = Op("sign", np.sign)
+equal = Op("equal", np.equal, broadcasts=True)
+not_equal = Op("not_equal", np.not_equal, broadcasts=True)
+less = Op("less", np.less, broadcasts=True)
+less_equal = Op("less_equal", np.less_equal, broadcasts=True)
+greater = Op("greater", np.greater, broadcasts=True)
+greater_equal = Op("greater_equal", np.greater_equal, broadcasts=True)

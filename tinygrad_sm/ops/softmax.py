@@ -1,0 +1,177 @@
+"""The softmax head: from scores to probabilities, and how wrong the probabilities are.
+
+    softmax      pᵢ = e^zᵢ / Σⱼ e^zⱼ
+    logsumexp    ln Σⱼ e^zⱼ
+    log_softmax  ln pᵢ = zᵢ − logsumexp(z)
+    cross_entropy  −ln p of the true class;  its gradient with respect to the scores is p − onehot
+
+Every one subtracts the largest score first. That changes no probability, and no exponential can
+overflow after it. Differences of scores near the largest float, and scores of −inf, are meant to
+vanish under the exponential, so NumPy's warnings about them are off.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_sm.ops.elementwise import exp
+from tinygrad_sm.ops.op import Op
+from tinygrad_sm.ops.reduction import kept_shape
+from tinygrad_sm.ops.shape import permute, reshape
+
+_quiet = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}
+
+
+def _shift(x: Any, axis: int) -> Any:
+    """x minus its largest element along `axis`."""
+    return x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+
+
+def _softmax(x: Any, axis: int = -1) -> Any:
+    with np.errstate(**_quiet):
+        e = np.exp(_shift(x, axis))
+        e /= np.add.reduce(e, axis=axis, keepdims=True)
+        return e
+
+
+def _log_softmax(x: Any, axis: int = -1) -> Any:
+    with np.errstate(**_quiet):
+        shifted = _shift(x, axis)
+        return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
+
+
+def _logsumexp(x: Any, axis: Any = -1, keepdims: bool = False) -> Any:
+    with np.errstate(**_quiet):
+        largest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
+        largest = np.where(np.isfinite(largest), largest, np.zeros_like(largest))
+        total = np.add.reduce(np.exp(x - largest), axis=axis, keepdims=True)
+        y = np.log(total) + largest
+        return y if keepdims else np.squeeze(y, axis)
+
+
+softmax = Op(
+    "softmax",
+    _softmax,
+    lambda g, y, x, axis=-1: y * (g - (g * y).sum(axis=axis, keepdims=True)),
+)
+log_softmax = Op(
+    "log_softmax",
+    _log_softmax,
+    lambda g, y, x, axis=-1: g - exp(y) * g.sum(axis=axis, keepdims=True),
+)
+logsumexp = Op(
+    "logsumexp",
+    _logsumexp,
+    lambda g, y, x, axis=-1, keepdims=False: (
+        reshape(g, shape=kept_shape(x.shape, axis)) * softmax(x, axis=axis)
+    ),
+)
+
+# ---- cross-entropy -----------------------------------------------------------------------------
+# Scores come as (N, C), (C,) or (N, C, d1, …). Inside they are rows: one row of C scores a label.
+
+
+def _rows(z: Any) -> Any:
+    """Scores with the class axis last and all others flattened into one."""
+    if z.ndim == 2:
+        return z
+    if z.ndim > 2:
+        z = permute(z, axes=(0, *range(2, z.ndim), 1))
+    return reshape(z, shape=(math.prod(z.shape[:-1]), z.shape[-1]))
+
+
+def _from_rows(rows: Any, shape: tuple[int, ...]) -> Any:
+    """Undo `_rows`: back to scores of `shape`."""
+    if len(shape) == 2:
+        return rows
+    if len(shape) == 1:
+        return reshape(rows, shape=shape)
+    rows = reshape(rows, shape=(shape[0], *shape[2:], shape[1]))
+    return permute(rows, axes=(0, len(shape) - 1, *range(1, len(shape) - 1)))
+
+
+def _reduce(losses: Any, shape: tuple[int, ...], reduction: str, count: float) -> Any:
+    if reduction == "none":
+        return losses.reshape(shape)
+    total = np.add.reduce(losses)
+    # The mean of no labels at all is nan, as in PyTorch, without a warning about 0 / 0.
+    return total / losses.dtype.type(count or math.nan) if reduction == "mean" else total
+
+
+def _share(g: Any, reduction: str, count: float) -> Any:
+    """The gradient of the reduced loss, handed on to each row's loss."""
+    if reduction == "none":
+        return reshape(g, shape=(math.prod(g.shape), 1))
+    return g / (count or math.nan) if reduction == "mean" else g
+
+
+one_hot = Op(
+    "one_hot",
+    lambda labels, classes, dtype: np.equal.outer(labels, np.arange(classes)).astype(dtype),
+)
+
+
+def _cross_entropy(z: Any, labels: Any, reduction: str = "mean") -> Any:
+    """−ln softmax(z)[label] of every row, and p − onehot for the backward pass."""
+    rows = _rows(z)
+    n, classes = rows.shape
+    with np.errstate(**_quiet):
+        p = np.subtract(
+            rows, np.maximum.reduce(rows, axis=1, keepdims=True, initial=-np.inf), order="C"
+        )
+        true = labels.ravel() + np.arange(0, n * classes, classes)  # places in the flat array
+        losses = -p.ravel()[true]
+        np.exp(p, out=p)
+        total = np.add.reduce(p, axis=1, keepdims=True)
+        losses += np.log(total).ravel()
+        p /= total
+        p.ravel()[true] -= 1
+        return _reduce(losses, labels.shape, reduction, n), p
+
+
+def _cross_entropy_rule(
+    g: Any, y: Any, z: Any, labels: Any, reduction: str = "mean", saved: Any = None
+) -> Any:
+    """(p − onehot) g, divided by the number of labels where the loss is their mean."""
+    if saved is None:
+        rows = _rows(z)
+        labels = reshape(labels, shape=(rows.shape[0],))
+        saved = softmax(rows) - one_hot(labels, classes=rows.shape[1], dtype=rows.dtype)
+    return _from_rows(saved * _share(g, reduction, math.prod(labels.shape)), z.shape)
+
+
+cross_entropy = Op("cross_entropy", _cross_entropy, _cross_entropy_rule, None, saves=True)
+
+
+def _soft_cross_entropy(z: Any, q: Any, reduction: str = "mean", count: float = 1.0) -> Any:
+    """−Σ q ln softmax(z) of every row. A class of weight 0 adds 0 even if its p is 0."""
+    q = _rows(q)
+    losses = -np.add.reduce(np.where(q == 0, 0, q * _log_softmax(_rows(z))), axis=1)
+    return _reduce(losses, z.shape[:1] * (z.ndim > 1) + z.shape[2:], reduction, count)
+
+
+def _soft_cross_entropy_scores(
+    g: Any, y: Any, z: Any, q: Any, reduction: str = "mean", count: float = 1.0
+) -> Any:
+    """(p Σq − q) g, divided by the count where the loss is a mean."""
+    rows, q = _rows(z), _rows(q)
+    residual = softmax(rows) * q.sum(axis=1, keepdims=True) - q
+    return _from_rows(residual * _share(g, reduction, count), z.shape)
+
+
+def _soft_cross_entropy_target(
+    g: Any, y: Any, z: Any, q: Any, reduction: str = "mean", count: float = 1.0
+) -> Any:
+    """−ln p g, divided by the count where the loss is a mean."""
+    return _from_rows(-log_softmax(_rows(z)) * _share(g, reduction, count), z.shape)
+
+
+soft_cross_entropy = Op(
+    "soft_cross_entropy",
+    _soft_cross_entropy,
+    _soft_cross_entropy_scores,
+    _soft_cross_entropy_target,
+)
