@@ -93,6 +93,9 @@ class Version:
         self.number = 0
 
 
+latest_write = Version()  # to any tensor: an older graph need not be searched for it
+
+
 # ---- the backward pass -------------------------------------------------------------------------
 
 _number = attrgetter("_number")
@@ -116,49 +119,53 @@ def ancestors(roots: list[Tensor]) -> list[Tensor]:
 
 
 def backpropagate(
-    order: list[Tensor], gradients: dict[Tensor, Any], record: bool = False
+    order: list[Tensor],
+    gradients: dict[Tensor, Any],
+    among: set[Tensor] | None = None,
+    record: bool = False,
+    hooks: bool = True,
 ) -> Iterator[tuple[Tensor, Any]]:
     """Yield each tensor of `order` with its finished gradient.
 
-    order: tensors from the youngest to the oldest; gradients flow only among them.
-    gradients: what is already known, usually {loss: 1}; it is used up.
+    order: tensors from the youngest to the oldest.
+    gradients: those known at the start, usually {loss: 1}; the dictionary is used up.
+    among: the tensors to compute gradients for, if not for all that require one.
     record: False, the gradients are arrays; True, they are Tensors computed by recorded
         operations, which can be differentiated again.
+    hooks: whether to call the tensors' hooks.
     """
-    wanted = set(order)
     for tensor in order:
         g = gradients.pop(tensor, None)
         if g is None:
             continue
-        if tensor._hooks:
+        if hooks and tensor._hooks:
             g = _run_hooks(tensor, g, record)
         yield tensor, g
         op = tensor._op
         if op is None:
             continue
         inputs = tensor._inputs
-        _check_unchanged(tensor, inputs)
+        if latest_write.number > tensor._number:
+            _check_unchanged(tensor, inputs)
         attributes = tensor._attributes
-        if record:
-            y, values = tensor, inputs
-        else:
-            y, values = tensor._data, map(_data, inputs)
-            if op.saves:
-                attributes = {**attributes, "saved": tensor._saved}
-        values = tuple(values)
-        for x, rule in zip(inputs, op.rules, strict=False):
-            if rule is None or x not in wanted:
+        y, values = (tensor, inputs) if record else (tensor._data, tuple(map(_data, inputs)))
+        if op.saves:
+            values = (*values, None if record else tensor._saved)
+        for i, x in enumerate(inputs):
+            rule = op.rules[i]
+            if rule is None or not x._requires_grad or (among is not None and x not in among):
                 continue
             gx = rule(g, y, *values, **attributes)
-            if gx.shape != x._data.shape:
+            data = x._data
+            if gx.shape != data.shape:
                 if not op.broadcasts:
                     raise GradientError(
                         f"the derivative rule of {op.name} gave a gradient of shape {gx.shape} "
-                        f"for an input of shape {x._data.shape}; the two must be equal"
+                        f"for an input of shape {data.shape}; the two must be equal"
                     )
-                gx = ops.sum_to(gx, shape=x._data.shape)
-            if gx.dtype != x._data.dtype:
-                gx = ops.astype(gx, dtype=x._data.dtype)
+                gx = ops.sum_to(gx, shape=data.shape)
+            if gx.dtype != data.dtype:
+                gx = ops.astype(gx, dtype=data.dtype)
             earlier = gradients.get(x)
             gradients[x] = gx if earlier is None else earlier + gx
 

@@ -59,9 +59,10 @@ def grad(
 
     wanted = set(inputs)
     found = {}
-    order = _between(list(gradients), wanted)
+    order = ancestors(list(gradients))
+    among = _reaching(wanted, order)
     with enable_grad():
-        for tensor, g in backpropagate(order, gradients, record=create_graph):
+        for tensor, g in backpropagate(order, gradients, among, record=create_graph):
             if tensor in wanted:
                 found[tensor] = g if create_graph else Tensor(g)
     for x in inputs:
@@ -70,11 +71,10 @@ def grad(
     return tuple(found[x] for x in inputs)
 
 
-def _between(outputs: list[Tensor], inputs: set[Tensor]) -> list[Tensor]:
-    """The tensors on a way from the inputs to the outputs, youngest first."""
-    on_the_way = set(inputs)
-    order = ancestors(outputs)
+def _reaching(inputs: set[Tensor], order: list[Tensor]) -> set[Tensor]:
+    """The tensors of `order` (youngest first) that were computed from one of the inputs."""
+    found = set(inputs)
     for tensor in reversed(order):  # oldest first: inputs are decided before their results
-        if not on_the_way.isdisjoint(tensor._inputs):
-            on_the_way.add(tensor)
-    return [tensor for tensor in order if tensor in on_the_way]
+        if not found.isdisjoint(tensor._inputs):
+            found.add(tensor)
+    return found

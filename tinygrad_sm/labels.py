@@ -16,6 +16,30 @@ from tinygrad_sm.errors import DtypeError, LabelError, ShapeError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+_INDEX = np.dtype(np.intp)
+_UNSIGNED = np.dtype(np.uintp)
+
+
+def are_plain_indices(scores: Array, target: Array) -> bool:
+    """Whether this is the usual case: an index that names a class for each row of a matrix."""
+    return (
+        scores.ndim == 2
+        and target.dtype is _INDEX
+        and target.shape == (len(scores),)
+        and scores.dtype.kind == "f"
+        and all_in_range(target, scores.shape[1])
+    )
+
+
+def all_in_range(labels: Array, classes: int) -> bool:
+    """Whether every label names a class.
+
+    Seen as an unsigned number, a negative label is enormous, so one comparison finds both mistakes.
+    """
+    flat = labels.view(_UNSIGNED).ravel()
+    return not flat.size or flat.item(flat.argmax()) < classes
+
+
 def is_index_target(scores: Array, target: Array) -> bool:
     """True where the target holds class indices, False where it holds a value for each class."""
     if scores.ndim == 0:
@@ -48,14 +72,6 @@ def is_index_target(scores: Array, target: Array) -> bool:
         f"labels of shape {labels} do not fit scores of shape {shape}: cross_entropy needs "
         f"class indices of shape {wanted} or class probabilities of shape {shape}.{hint}"
     )
-
-
-def all_in_range(labels: Array, classes: int) -> bool:
-    """Whether every label names a class.
-
-    Seen as an unsigned number, a negative label is enormous, so one comparison finds both mistakes.
-    """
-    return not labels.size or bool(np.maximum.reduce(labels.view(np.uintp), axis=None) < classes)
 
 
 def check_in_range(labels: Array, classes: int, counted: Array) -> None:

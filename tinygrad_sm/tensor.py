@@ -22,7 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygrad_sm import labels, ops
-from tinygrad_sm.autograd import Version, ancestors, backpropagate, next_number, recording
+from tinygrad_sm.autograd import (
+    Version,
+    ancestors,
+    backpropagate,
+    latest_write,
+    next_number,
+    recording,
+)
 from tinygrad_sm.errors import DtypeError, GradientError, ShapeError
 
 Array = npt.NDArray[Any]
@@ -343,8 +350,8 @@ class Tensor:
             if tensor._op is None or tensor._retains_grad:
                 tensor._add_grad(g, given)
 
-    def _seed(self, gradient: Any) -> Array:
-        """The gradient to start the backward pass from, as an array of our own."""
+    def _seed(self, gradient: Any) -> Any:
+        """The gradient to start the backward pass from, as an array or number of our own."""
         if gradient is None:
             if self._data.size != 1:
                 raise GradientError(
@@ -352,7 +359,8 @@ class Tensor:
                     f"{self.shape}. Reduce it first with .mean() or .sum(), or pass gradient= "
                     "of that shape."
                 )
-            return np.ones_like(self._data)
+            one = self._data.dtype.type(1)
+            return np.full(self.shape, one) if self._data.ndim else one
         seed = np.array(gradient._data if isinstance(gradient, Tensor) else gradient, self.dtype)
         if seed.shape != self._data.shape:
             raise ShapeError(
@@ -436,8 +444,10 @@ class Tensor:
 
     def _mark_changed(self) -> None:
         """Note that the values were overwritten: graphs that used them cannot go back."""
-        version = self._version or self._share_version()
-        version.number = next_number()
+        version = self._version
+        if version is None:
+            version = self._version = Version()
+        version.number = latest_write.number = next_number()
 
     @staticmethod
     def _constant(values: Any) -> Tensor:
@@ -841,13 +851,16 @@ class Tensor:
         if not isinstance(target, Tensor):
             target = _target(target, self._data.dtype)
         scores, given = self._data, target._data
+        plain = weight is None and not label_smoothing
+        if plain and labels.are_plain_indices(scores, given):
+            return apply(ops.cross_entropy, (self, target), {"reduction": reduction})
         indices = labels.is_index_target(scores, given)
         classes = scores.shape[1] if scores.ndim > 1 else scores.shape[0]
         if indices:
             if given.dtype != np.intp:
                 target = target.astype(np.intp)
                 given = target._data
-            if weight is None and not label_smoothing and labels.all_in_range(given, classes):
+            if plain and labels.all_in_range(given, classes):
                 return apply(ops.cross_entropy, (self, target), {"reduction": reduction})
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing lies between 0 and 1, got {label_smoothing}")
@@ -1049,22 +1062,19 @@ def apply(
     needs_grad = False
     for x in inputs:
         if not isinstance(x, Tensor):
-            inputs = _coerce_all(inputs)
-            return apply(op, inputs, attributes)
+            return apply(op, _coerce_all(inputs), attributes)
         if x._requires_grad:
             needs_grad = True
-    saved = None
     try:
         data = op.forward(*map(_values, inputs), **attributes)
     except ValueError as error:
         raise _explain(op, inputs, error) from None
+    saved = None
     if op.saves:
         data, saved = data
     t = _constant(data)
     if needs_grad and recording.on and op.rules:
-        t._requires_grad = True
-        t._op = op
-        t._inputs = inputs
+        _record(t, op, inputs)
         t._attributes = attributes
         t._saved = saved
     if op.views and t._data.base is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,16 @@ def _matmul_b(g: Any, y: Any, a: Any, b: Any) -> Any:
 matmul = Op("matmul", np.matmul, _matmul_a, _matmul_b)
 
 
+@lru_cache(maxsize=64)
+def filled(n: int, value: float, dtype: Any) -> Any:
+    """A vector with the same value everywhere, made once. Its product with a matrix is a sum."""
+    vector = np.full(n, value, dtype)
+    vector.flags.writeable = False
+    return vector
+
+
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    if not x.ndim or weight.ndim != 2 or (bias is not None and bias.shape != weight.shape[:1]):
+    if not x.ndim or weight.ndim != 2 or (bias is not None and bias.size != len(weight)):
         raise ValueError
     # On matrices dot does what @ does, and is quicker on small ones.
     y = x.dot(weight.T) if x.ndim <= 2 else x @ weight.T
@@ -60,15 +69,29 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
     return y
 
 
+def _linear_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    """gᵀ x, added up over all rows."""
+    if x.ndim != 2:
+        g, x = _rows(g), _rows(x)
+    return g.T.dot(x) if isinstance(g, np.ndarray) else g.T @ x
+
+
+def _linear_bias(g: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    """The sum of the rows of g: on arrays a product with ones, much quicker than a sum."""
+    if x.ndim != 2:
+        g = _rows(g)
+    return filled(len(g), 1.0, g.dtype).dot(g) if isinstance(g, np.ndarray) else g.sum(axis=0)
+
+
 def _rows(x: Any) -> Any:
     """x as a matrix: all axes but the last become one."""
-    return x if x.ndim == 2 else reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
+    return reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 linear = Op(
     "linear",
     _linear,
     lambda g, y, x, weight, bias=None: g @ weight,
-    lambda g, y, x, weight, bias=None: _rows(g).T @ _rows(x),
-    lambda g, y, x, weight, bias=None: _rows(g).sum(axis=0),
+    _linear_weight,
+    _linear_bias,
 )

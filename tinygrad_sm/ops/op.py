@@ -25,8 +25,9 @@ class Op:
 
     views: the result may share memory with the first input.
 
-    saves: `forward` returns (result, saved), and a rule is handed `saved=` in a backward pass on
-    arrays; on Tensors it gets None and computes the same again, recorded.
+    saves: `forward` returns (result, saved), and a rule is handed what was saved after the inputs:
+    `rule(g, y, *inputs, saved, **attributes)`. That is for a backward pass on arrays; on Tensors
+    saved is None, and the rule computes the same again, recorded.
     """
 
     __slots__ = ("broadcasts", "forward", "name", "rules", "saves", "views")

@@ -13,16 +13,20 @@ vanish under the exponential, so NumPy's warnings about them are off.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from tinygrad_sm.ops.elementwise import exp
+from tinygrad_sm.ops.linear_algebra import filled
 from tinygrad_sm.ops.op import Op
 from tinygrad_sm.ops.reduction import kept_shape
 from tinygrad_sm.ops.shape import permute, reshape
 
-_quiet = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_quiet: dict[str, Any] = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}
 
 
 def _shift(x: Any, axis: int) -> Any:
@@ -114,33 +118,66 @@ one_hot = Op(
 )
 
 
+@lru_cache(maxsize=64)
+def _fixtures(n: int, classes: int, dtype: Any, reduction: str) -> Any:
+    """What depends only on the sizes: each row's share in the loss, where each row begins in the
+    flat array of scores, and ones to sum a row by. Arrays, for NumPy is slow to make them of
+    numbers each time."""
+    share = 1 / (n or math.nan) if reduction == "mean" else 1.0
+    starts = np.arange(0, n * classes, classes)
+    return filled(n, share, dtype), starts, filled(classes, 1.0, dtype)
+
+
+def _is_tame(flat: Array) -> bool:
+    """Whether all scores lie within ±30, where eˣ can neither overflow nor vanish.
+
+    Nothing needs to be subtracted then, which saves the search for the largest score of each row:
+    the largest of all is found much faster. A NaN compares false and is not tame.
+    """
+    if not flat.size or flat.itemsize < 4:
+        return False
+    return flat.item(flat.argmax()) < 30 and flat.item(flat.argmin()) > -30
+
+
 def _cross_entropy(z: Any, labels: Any, reduction: str = "mean") -> Any:
-    """−ln softmax(z)[label] of every row, and p − onehot for the backward pass."""
-    rows = _rows(z)
+    """−ln softmax(z)[label] of every row; saved is (p − onehot) / n, its gradient at g = 1."""
+    rows = z if z.ndim == 2 and z.flags.c_contiguous else np.ascontiguousarray(_rows(z))
     n, classes = rows.shape
-    with np.errstate(**_quiet):
-        p = np.subtract(
-            rows, np.maximum.reduce(rows, axis=1, keepdims=True, initial=-np.inf), order="C"
-        )
-        true = labels.ravel() + np.arange(0, n * classes, classes)  # places in the flat array
-        losses = -p.ravel()[true]
-        np.exp(p, out=p)
-        total = np.add.reduce(p, axis=1, keepdims=True)
-        losses += np.log(total).ravel()
-        p /= total
-        p.ravel()[true] -= 1
-        return _reduce(losses, labels.shape, reduction, n), p
+    share, starts, ones = _fixtures(n, classes, rows.dtype, reduction)
+    true = starts + labels.ravel()  # the places of the true classes in the flat array
+    if _is_tame(rows.ravel()):
+        p = np.exp(rows)
+        flat = p.ravel()
+        total = p.dot(ones)
+        losses = np.log(flat[true] / total)
+    else:
+        with np.errstate(**_quiet):
+            p = _shift(rows, 1)
+            flat = p.ravel()
+            losses = flat[true]
+            np.exp(p, out=p)
+            total = np.add.reduce(p, axis=1)
+            losses -= np.log(total)
+    p *= (share / total)[:, None]
+    flat[true] = flat[true] - share
+    p.flags.writeable = False
+    return -losses.reshape(labels.shape) if reduction == "none" else -share.dot(losses), p
 
 
 def _cross_entropy_rule(
-    g: Any, y: Any, z: Any, labels: Any, reduction: str = "mean", saved: Any = None
+    g: Any, y: Any, z: Any, labels: Any, saved: Any, reduction: str = "mean"
 ) -> Any:
     """(p − onehot) g, divided by the number of labels where the loss is their mean."""
     if saved is None:
         rows = _rows(z)
         labels = reshape(labels, shape=(rows.shape[0],))
         saved = softmax(rows) - one_hot(labels, classes=rows.shape[1], dtype=rows.dtype)
-    return _from_rows(saved * _share(g, reduction, math.prod(labels.shape)), z.shape)
+        g = _share(g, reduction, rows.shape[0])
+    elif reduction == "none":
+        g = g.reshape(-1, 1)
+    elif g == 1:  # as when the loss itself is the start of the backward pass
+        return saved if z.ndim == 2 else _from_rows(saved, z.shape)
+    return _from_rows(saved * g, z.shape)
 
 
 cross_entropy = Op("cross_entropy", _cross_entropy, _cross_entropy_rule, None, saves=True)
