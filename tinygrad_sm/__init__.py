@@ -55,9 +55,9 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "DtypeError",
-    "Graph",
     "GradcheckError",
     "GradientError",
+    "Graph",
     "LabelError",
     "ShapeError",
     "Tensor",

@@ -182,7 +182,7 @@ def _check_unchanged(tensor: Tensor, inputs: tuple[Tensor, ...]) -> None:
 
 
 def _run_hooks(tensor: Tensor, g: Any, record: bool) -> Any:
-    for hook in tuple(tensor._hooks):
+    for hook in tuple(tensor._hooks or ()):
         # A hook sees a copy and its answer is copied: nobody shares memory with a gradient.
         result = hook(g if record else tensor._constant(g))
         if result is None:

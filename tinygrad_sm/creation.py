@@ -48,7 +48,7 @@ def _tensor(values: Any, dtype: npt.DTypeLike | None, requires_grad: bool) -> Te
     return Tensor(array, requires_grad=requires_grad, copy=False)
 
 
-def zeros(*shape: Shape, dtype: npt.DTypeLike = None, requires_grad: bool = False) -> Tensor:
+def zeros(*shape: Shape, dtype: npt.DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros.
 
     >>> zeros(2)
@@ -57,7 +57,7 @@ def zeros(*shape: Shape, dtype: npt.DTypeLike = None, requires_grad: bool = Fals
     return full(_shape(shape), 0, dtype=dtype, requires_grad=requires_grad)
 
 
-def ones(*shape: Shape, dtype: npt.DTypeLike = None, requires_grad: bool = False) -> Tensor:
+def ones(*shape: Shape, dtype: npt.DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones.
 
     >>> ones(1, 2)
@@ -70,7 +70,7 @@ def full(
     shape: int | tuple[int, ...],
     fill_value: float,
     *,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor with the same value everywhere.
@@ -82,7 +82,7 @@ def full(
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: npt.DTypeLike = None, requires_grad: bool = False
+    n: int, m: int | None = None, *, dtype: npt.DTypeLike | None = None, requires_grad: bool = False
 ) -> Tensor:
     """The n × m matrix with ones on the diagonal (n × n if m is left out).
 
@@ -98,7 +98,7 @@ def arange(
     end: float | None = None,
     step: float = 1,
     *,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, … up to but without end; `arange(end)` starts at 0.
@@ -119,7 +119,7 @@ def linspace(
     end: float,
     steps: int,
     *,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """`steps` values at equal distances from start to end, both included.
@@ -132,7 +132,7 @@ def linspace(
 
 def randn(
     *shape: Shape,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
     requires_grad: bool = False,
     generator: np.random.Generator | None = None,
 ) -> Tensor:
@@ -147,7 +147,7 @@ def randn(
 
 def rand(
     *shape: Shape,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
     requires_grad: bool = False,
     generator: np.random.Generator | None = None,
 ) -> Tensor:
@@ -163,7 +163,7 @@ def uniform(
     *shape: Shape,
     low: float = 0.0,
     high: float = 1.0,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
     requires_grad: bool = False,
     generator: np.random.Generator | None = None,
 ) -> Tensor:

@@ -125,9 +125,7 @@ def _numeric(
     return numeric
 
 
-def _compare(
-    analytic: Array, numeric: Array, i: int, rtol: float, atol: float, what: str
-) -> None:
+def _compare(analytic: Array, numeric: Array, i: int, rtol: float, atol: float, what: str) -> None:
     allowed = atol + rtol * np.maximum(np.abs(analytic), np.abs(numeric))
     wrong = ~(np.abs(analytic - numeric) <= allowed)
     if not wrong.any():

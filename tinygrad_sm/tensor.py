@@ -147,13 +147,14 @@ class Tensor:
 
     # ---- what it holds -------------------------------------------------------------------------
 
-    data = property(attrgetter("_data"), doc="The values, as a NumPy array that can be written to.")
-    grad = property(
-        attrgetter("_grad"), doc="The gradient of the last backward passes, or None: a NumPy array."
-    )
-    requires_grad = property(
-        attrgetter("_requires_grad"), doc="Whether a backward pass computes a gradient for it."
-    )
+    @property
+    def data(self) -> Array:
+        """The values, as a NumPy array that can be written to.
+
+        An assignment, `t.data = …` or `t.data -= …`, is noted: a graph that used the old values
+        refuses to go back. Writing to some elements, `t.data[i] = …`, is not noted.
+        """
+        return self._data
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -172,6 +173,11 @@ class Tensor:
             self._data = np.array(new, dtype=self._data.dtype)
         self._mark_changed()
 
+    @property
+    def grad(self) -> Array | None:
+        """The gradient that backward passes have added up, a NumPy array, or None."""
+        return self._grad
+
     @grad.setter
     def grad(self, value: Any) -> None:
         if value is not None and value is not self._grad:
@@ -182,6 +188,11 @@ class Tensor:
                     "a gradient has the shape of its tensor"
                 )
         self._grad = value
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a backward pass computes a gradient for it."""
+        return self._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -376,12 +387,7 @@ class Tensor:
         if self._grad is not None:
             self._grad += g
             return
-        if (
-            type(g) is not np.ndarray
-            or g.base is not None
-            or not g.flags.carray
-            or id(g) in given
-        ):
+        if type(g) is not np.ndarray or g.base is not None or not g.flags.carray or id(g) in given:
             g = np.array(g, order="C")
         given.add(id(g))
         self._grad = g
@@ -1099,14 +1105,18 @@ def _explain(op: ops.Op, inputs: tuple[Tensor, ...], error: ValueError) -> Value
     """NumPy's complaint about shapes, in the terms of the operation."""
     shapes = " and ".join(str(x.shape) for x in inputs)
     if op is ops.matmul:
-        rule = "the last axis of the left needs the length of the second-last (or only) of the right"
+        rule = (
+            "the last axis of the left needs the length of the right's second-last (or only) axis"
+        )
     elif op is ops.linear:
         rule = "x needs shape (…, in), weight (out, in) and bias (out,)"
     elif op.broadcasts:
         rule = "axes are compared from the last backwards, and need equal lengths or a 1"
     else:
         # NumPy's error for one input names what is wrong.
-        return type(error)(*error.args) if type(error) is not ValueError else ShapeError(
-            f"{op.name} of shape {shapes}: {error}"
+        return (
+            type(error)(*error.args)
+            if type(error) is not ValueError
+            else ShapeError(f"{op.name} of shape {shapes}: {error}")
         )
     return ShapeError(f"{op.name}: shapes {shapes} do not fit together: {rule}")

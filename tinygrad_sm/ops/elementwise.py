@@ -27,7 +27,7 @@ def _sigmoid(x):  # type: ignore[no-untyped-def]
 
 sigmoid = Op("sigmoid", _sigmoid, lambda g, y, x: g * y * (1 - y))
 
-astype = Op(
+astype: Op = Op(
     "astype",
     lambda x, dtype: x.astype(dtype),
     lambda g, y, x, dtype: astype(g, dtype=x.dtype),
@@ -36,9 +36,7 @@ astype = Op(
 # ---- two inputs --------------------------------------------------------------------------------
 
 add = Op("add", np.add, lambda g, y, a, b: g, lambda g, y, a, b: g, broadcasts=True)
-subtract = Op(
-    "subtract", np.subtract, lambda g, y, a, b: g, lambda g, y, a, b: -g, broadcasts=True
-)
+subtract = Op("subtract", np.subtract, lambda g, y, a, b: g, lambda g, y, a, b: -g, broadcasts=True)
 multiply = Op(
     "multiply", np.multiply, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, broadcasts=True
 )
@@ -58,7 +56,7 @@ power = Op(
     lambda g, y, a, b: g * (y * log(where(a == 0, 1, a))),
     broadcasts=True,
 )
-where = Op(
+where: Op = Op(
     "where",
     np.where,
     None,
@@ -69,7 +67,7 @@ where = Op(
 
 # ---- without a derivative: constant between their jumps ----------------------------------------
 
-sign = Op("sign", np.sign)
+sign: Op = Op("sign", np.sign)
 equal = Op("equal", np.equal, broadcasts=True)
 not_equal = Op("not_equal", np.not_equal, broadcasts=True)
 less = Op("less", np.less, broadcasts=True)

@@ -29,7 +29,8 @@ def _spread(g: Any, x: Any, axis: Axis) -> Any:
 
 def _count(x: Any, axis: Axis) -> int:
     """How many elements of x go into each element of the reduction."""
-    return math.prod(n for n, k in zip(x.shape, kept_shape(x.shape, axis), strict=True) if n != k) or 1
+    reduced = zip(x.shape, kept_shape(x.shape, axis), strict=True)
+    return math.prod(n for n, kept in reduced if n != kept) or 1
 
 
 sum = Op(

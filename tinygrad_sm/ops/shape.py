@@ -1,7 +1,7 @@
 """Operations that rearrange, repeat or pick elements. Their derivatives undo the move.
 
 They come in adjoint pairs: the derivative of one is the other. `expand` repeats and `sum_to` adds
-the repeats up; `getitem` picks elements and `put` lays them back, adding where one was picked twice.
+the repeats up; `getitem` picks elements and `put` lays them back, adding up those picked twice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_sm.ops.op import Op
 
-reshape = Op(
+reshape: Op = Op(
     "reshape",
     lambda x, shape: x.reshape(shape),
     lambda g, y, x, shape: reshape(g, shape=x.shape),
@@ -25,7 +25,7 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argsort(axes))
 
 
-permute = Op(
+permute: Op = Op(
     "permute",
     lambda x, axes: x.transpose(axes),
     lambda g, y, x, axes: permute(g, axes=_inverse(axes)),
@@ -48,7 +48,7 @@ sum_to = Op(
     lambda g, y, x, shape: expand(g, shape=x.shape),
     views=True,
 )
-expand = Op(
+expand: Op = Op(
     "expand",
     lambda x, shape: np.broadcast_to(x, shape),
     lambda g, y, x, shape: sum_to(g, shape=x.shape),
@@ -73,7 +73,7 @@ getitem = Op(
     lambda g, y, x, key: put(g, key=key, shape=x.shape),
     views=True,
 )
-put = Op(
+put: Op = Op(
     "put",
     _put,
     lambda g, y, x, key, shape: getitem(g, key=key),

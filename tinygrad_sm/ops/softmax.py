@@ -136,7 +136,7 @@ def _is_tame(flat: Array) -> bool:
     """
     if not flat.size or flat.itemsize < 4:
         return False
-    return flat.item(flat.argmax()) < 30 and flat.item(flat.argmin()) > -30
+    return bool(flat.item(flat.argmax()) < 30 and flat.item(flat.argmin()) > -30)
 
 
 def _cross_entropy(z: Any, labels: Any, reduction: str = "mean") -> Any:
