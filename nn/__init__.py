@@ -6,8 +6,9 @@
 >>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
 """
 
-from nn import optim
+from nn import datasets, optim
 from nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from nn.data import DataLoader
 from nn.linear import Linear
 from nn.loss import CrossEntropy, CrossEntropyLoss
 from nn.module import Module, Parameter, Sequential
@@ -15,6 +16,7 @@ from nn.module import Module, Parameter, Sequential
 __all__ = [
     "CrossEntropy",
     "CrossEntropyLoss",
+    "DataLoader",
     "Linear",
     "LogSoftmax",
     "Module",
@@ -24,5 +26,6 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "datasets",
     "optim",
 ]

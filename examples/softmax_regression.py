@@ -1,0 +1,113 @@
+"""Softmax regression on handwritten digits, by gradient descent.
+
+An image x of 64 pixels gets a score for each of the ten digits, z = W x + b. Softmax makes the
+scores probabilities, p = e^z / Σ e^z, and cross-entropy is the penalty for a true digit y that
+got little of it: −ln p_y. Its gradient with respect to the scores is (p − onehot(y)) / N for a
+batch of N images, and from there the chain rule leads to W and b. Each step moves them a little
+against their gradient; weight decay (L2 regularisation) pulls W and b towards 0.
+
+    python examples/softmax_regression.py                    mini-batches of 32
+    python examples/softmax_regression.py --batch-size 1     stochastic gradient descent
+    python examples/softmax_regression.py --batch-size 0     batch gradient descent
+
+It leaves pictures in the folder out/softmax_regression.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+import nn
+from tinygrad_sm import Tensor, draw, manual_seed, no_grad
+from tinygrad_sm.viz import plots
+
+
+def main() -> None:
+    options = parse_options()
+    manual_seed(options.seed)
+    train, test = nn.datasets.digits()
+    loader = nn.DataLoader(
+        train, batch_size=options.batch_size or None, shuffle=True, seed=options.seed
+    )
+
+    model = nn.Linear(64, 10)
+    loss_fn = nn.CrossEntropyLoss()
+    optimizer = nn.optim.SGD(model.parameters(), lr=options.lr, weight_decay=options.weight_decay)
+
+    history = {"loss": ([], []), "accuracy": ([], [])}
+    progress = tqdm(range(options.epochs), unit="epoch")
+    for _ in progress:
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss = loss_fn(model(x), y)
+            loss.backward()
+            optimizer.step()
+
+        for part, data in enumerate((train, test)):
+            loss, accuracy = evaluate(model, loss_fn, data)
+            history["loss"][part].append(loss)
+            history["accuracy"][part].append(accuracy)
+        progress.set_description(
+            "loss {:.4f} train, {:.4f} held out; {:.1%} right".format(
+                *(losses[-1] for losses in history["loss"]), history["accuracy"][1][-1]
+            )
+        )
+
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    draw_pictures(out, model, loss_fn, train, test, history)
+
+    right = round(history["accuracy"][1][-1] * len(test.y))
+    print(f"loss {history['loss'][0][-1]!r} train, {history['loss'][1][-1]!r} held out")
+    print(f"held-out accuracy {right / len(test.y):.1%} ({right} of {len(test.y)} digits)")
+    print(f"pictures in {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
+
+
+def evaluate(model: nn.Module, loss_fn: nn.Module, data: nn.datasets.Dataset):
+    """The loss, and the share of images for which the true digit got the highest score."""
+    with no_grad():
+        scores = model(Tensor(data.x))
+        right = (scores.argmax(axis=1) == data.y).astype(float).mean()
+        return loss_fn(scores, data.y).item(), right.item()
+
+
+def draw_pictures(out, model, loss_fn, train, test, history) -> None:
+    """One step's computation graph, and what was learned."""
+    model.zero_grad()
+    images, labels = Tensor(train.x[:4], name="images"), Tensor(train.y[:4], name="labels")
+    loss = loss_fn(model(images), labels)
+    loss.backward()
+    drawing = draw(loss, title="One step: scores forward, gradients back")
+    drawing.render(out / "graph", format="svg", cleanup=True)
+
+    figure = plots.Figure(figsize=(9, 3.4), layout="constrained", dpi=130)
+    left, right = figure.subplots(1, 2)
+    for ax, (what, parts) in zip((left, right), history.items(), strict=True):
+        plots.curves(dict(zip(("train", "held out"), parts, strict=True)), ax=ax, ylabel=what)
+    figure.savefig(out / "history.png")
+
+    weights = plots.weight_templates(model.weight, shape=(8, 8))
+    weights.flat[0].figure.savefig(out / "weights.png")
+
+    probabilities = model(Tensor(test.x)).softmax().numpy()
+    confusion = plots.confusion_matrix(test.y, probabilities.argmax(axis=1), classes=10)
+    confusion.figure.savefig(out / "confusion.png")
+    mistakes = plots.mistakes(test.x.reshape(-1, 8, 8), test.y, probabilities)
+    mistakes.flat[0].figure.savefig(out / "mistakes.png")
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=60, help="times through the training images")
+    parser.add_argument("--batch-size", type=int, default=32, help="images a step; 0 takes all")
+    parser.add_argument("--lr", type=float, default=0.3, help="learning rate")
+    parser.add_argument("--weight-decay", type=float, default=1e-4, help="L2 regularisation")
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same result")
+    parser.add_argument("--out", default="out/softmax_regression", help="folder for the pictures")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Plots of what a network has learned. They need matplotlib: `pip install "tinygrad-sm[viz]"`.
+
+Each function draws on the axes given as `ax`, or on a figure of its own, and returns the axes;
+`ax.figure.savefig("name.png")` writes the picture. No window opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+try:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import TwoSlopeNorm
+    from matplotlib.figure import Figure
+except ImportError as error:
+    raise ImportError('plots need matplotlib: pip install "tinygrad-sm[viz]"') from error
+
+BLUE, ORANGE, GREY, LIGHT = "#2F6DA8", "#D9822B", "#6F7782", "#C9CED6"
+
+
+def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    return Figure(figsize=size, layout="constrained", dpi=130).subplots() if ax is None else ax
+
+
+def _bare(ax: Axes) -> None:
+    """No ticks and no frame: for images."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def curves(
+    history: Mapping[str, Sequence[float]], ax: Axes | None = None, ylabel: str = "", title: str = ""
+) -> Axes:
+    """One line for each entry of `history`, over the epochs from 1 on, named at its end.
+
+    >>> ax = curves({"train": [2.0, 1.0], "held out": [2.1, 1.3]}, ylabel="loss")
+    >>> [line.get_label() for line in ax.lines]
+    ['train', 'held out']
+    """
+    ax = _axes(ax, (5.2, 3.4))
+    for (name, values), colour in zip(history.items(), (BLUE, ORANGE, GREY, "black"), strict=False):
+        epochs = range(1, len(values) + 1)
+        ax.plot(epochs, values, color=colour, label=name, linewidth=1.8)
+    ax.legend(frameon=False)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(ylabel)
+    ax.set_title(title)
+    ax.grid(color=LIGHT, linewidth=0.5)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def weight_templates(
+    weight: Any, shape: tuple[int, int], axes: npt.NDArray[Any] | None = None, columns: int = 5
+) -> npt.NDArray[Any]:
+    """The rows of a weight matrix as images: where ink speaks for a class, and where against it.
+
+    weight: (classes, features), as `nn.Linear.weight` has it.
+    shape: (height, width) of an image, height · width = features.
+
+    All images share one colour scale with white at 0. Returns the array of axes.
+
+    >>> axes = weight_templates(np.zeros((10, 64)), (8, 8))
+    >>> axes.size
+    10
+    """
+    weight = np.asarray(weight)
+    rows = -(-len(weight) // columns)
+    if axes is None:
+        figure = Figure(figsize=(1.45 * columns + 1, 1.65 * rows), layout="constrained", dpi=130)
+        axes = np.asarray(figure.subplots(rows, columns, squeeze=False))
+    largest = float(np.abs(weight).max()) or 1.0
+    scale = TwoSlopeNorm(0, -largest, largest)
+    for ax in axes.flat:
+        ax.set_visible(False)
+    for label, (row, ax) in enumerate(zip(weight, axes.flat, strict=False)):
+        ax.set_visible(True)
+        image = ax.imshow(row.reshape(shape), cmap="RdBu", norm=scale)
+        ax.set_title(str(label), fontsize=11)
+        _bare(ax)
+    bar = axes.flat[0].figure.colorbar(image, ax=list(axes.flat), shrink=0.8)
+    bar.set_label("against  ←  weight  →  for")
+    bar.outline.set_visible(False)
+    return axes
+
+
+def confusion_matrix(true: Any, predicted: Any, classes: int, ax: Axes | None = None) -> Axes:
+    """How often each class (row) was recognised as each class (column).
+
+    >>> ax = confusion_matrix([0, 1, 1], [0, 1, 0], classes=2)
+    >>> sorted(text.get_text() for text in ax.texts)
+    ['1', '1', '1']
+    """
+    ax = _axes(ax, (5.2, 5.0))
+    counts = np.zeros((classes, classes), int)
+    np.add.at(counts, (np.asarray(true), np.asarray(predicted)), 1)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (i, j), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if share[i, j] > 0.5 else BLUE if i == j else ORANGE
+            weight = "normal" if i == j else "bold"
+            ax.text(j, i, str(count), ha="center", va="center", color=colour, weight=weight)
+    ax.set_xticks(range(classes))
+    ax.set_yticks(range(classes))
+    ax.set_xlabel("recognised as")
+    ax.set_ylabel("true class")
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def mistakes(images: Any, true: Any, probabilities: Any, most: int = 6) -> npt.NDArray[Any]:
+    """Images recognised as the wrong class, the surest mistakes first, with their probabilities.
+
+    images: (N, height, width); true: (N,); probabilities: (N, classes).
+
+    Returns the axes: an image and its bars in each row.
+
+    >>> axes = mistakes(np.zeros((2, 8, 8)), [0, 1], np.array([[0.9, 0.1], [0.8, 0.2]]))
+    >>> axes.shape  # only the second is a mistake
+    (1, 2)
+    """
+    images, true, p = np.asarray(images), np.asarray(true), np.asarray(probabilities)
+    predicted = p.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != true)
+    wrong = wrong[np.argsort(-p[wrong, predicted[wrong]])][:most]
+    rows = max(len(wrong), 1)
+    figure = Figure(figsize=(5.4, 1.25 * rows + 0.6), layout="constrained", dpi=130)
+    axes = np.asarray(figure.subplots(rows, 2, squeeze=False, width_ratios=[1, 3.4]))
+    for ax in axes.flat[2 * len(wrong) :]:
+        ax.set_axis_off()
+    for (picture, bars), i in zip(axes, wrong, strict=False):
+        picture.imshow(images[i], cmap="Greys")
+        picture.set_ylabel(f"a {true[i]}", rotation=0, ha="right", va="center", fontsize=12)
+        _bare(picture)
+        colours = [LIGHT] * p.shape[1]
+        colours[predicted[i]], colours[true[i]] = ORANGE, BLUE
+        bars.bar(range(p.shape[1]), p[i], color=colours)
+        bars.set_ylim(0, 1.18)
+        bars.set_yticks([])
+        bars.set_xticks(range(p.shape[1]))
+        bars.tick_params(length=0, labelsize=9)
+        bars.spines[["top", "right", "left"]].set_visible(False)
+        for k in {int(predicted[i]), int(true[i])}:
+            percent = f"{100 * p[i, k]:.0f} %"
+            bars.text(k, p[i, k] + 0.03, percent, ha="center", fontsize=9, color=colours[k])
+    figure.suptitle("probabilities: true class blue, wrongly recognised class orange", fontsize=10)
+    return axes
