@@ -16,7 +16,6 @@ It leaves pictures in the folder out/softmax_regression.
 import argparse
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 import nn

@@ -53,14 +53,14 @@ class Module:
         start = next_number()
         output = self.forward(*inputs, **options)
         if isinstance(output, Tensor):
-            output.scopes += ((self, start),)  # so that a drawing can show the module
+            output.scope = (self, start, output.scope)  # so that a drawing can show the module
         return output
 
     # ---- what is inside ------------------------------------------------------------------------
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly inside, with their names."""
-        for name, part in _parts(self):
+        for name, part in self._parts():
             if isinstance(part, Module):
                 yield name, part
 
@@ -97,7 +97,7 @@ class Module:
         """
         found: set[Parameter] = set()
         for prefix, module in self.named_modules():
-            for name, part in _parts(module):
+            for name, part in module._parts():
                 if isinstance(part, Parameter) and part not in found:
                     found.add(part)
                     yield f"{prefix}.{name}" if prefix else name, part
@@ -106,6 +106,10 @@ class Module:
         """All parameters, each once: what an optimizer is given."""
         for _, parameter in self.named_parameters():
             yield parameter
+
+    def _parts(self) -> Iterator[tuple[str, Any]]:
+        """What is directly inside: modules and parameters with their names."""
+        return _take_apart("", vars(self))
 
     # ---- for all of it at once -----------------------------------------------------------------
 
@@ -138,21 +142,17 @@ class Module:
         return f"{type(self).__name__}({self.extra_repr()}\n  {body}\n)"
 
 
-def _parts(module: Module) -> Iterator[tuple[str, Any]]:
-    """The attributes of a module, with lists, tuples and dicts taken apart: `layers.0`."""
-
-    def walk(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-        if isinstance(value, Module | Parameter):
-            yield name, value
-        elif isinstance(value, list | tuple):
-            for i, item in enumerate(value):
-                yield from walk(f"{name}.{i}", item)
-        elif isinstance(value, dict):
-            for key, item in value.items():
-                yield from walk(f"{name}.{key}", item)
-
-    for name, value in vars(module).items():
-        yield from walk(name, value)
+def _take_apart(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The modules and parameters in a value, in lists, tuples and dicts too: `layers.0`."""
+    inside = f"{name}." if name else ""
+    if isinstance(value, Module | Parameter):
+        yield name, value
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _take_apart(f"{inside}{i}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _take_apart(f"{inside}{key}", item)
 
 
 class Sequential(Module):
@@ -168,23 +168,26 @@ class Sequential(Module):
     """
 
     def __init__(self, *modules: Module) -> None:
+        self.layers = modules
         for i, module in enumerate(modules):
             if not isinstance(module, Module):
                 hint = f"; did you mean {module.__name__}()?" if isinstance(module, type) else ""
                 raise TypeError(f"Sequential needs modules, item {i} is {module!r}{hint}")
-            setattr(self, str(i), module)
 
     def forward(self, x: Any) -> Any:
         """Pass x through every module in turn."""
-        for module in self:
+        for module in self.layers:
             x = module(x)
         return x
 
     def __iter__(self) -> Iterator[Module]:
-        return self.children()
+        return iter(self.layers)
 
     def __len__(self) -> int:
-        return len(list(self.children()))
+        return len(self.layers)
 
     def __getitem__(self, i: int) -> Module:
-        return list(self.children())[i]
+        return self.layers[i]
+
+    def _parts(self) -> Iterator[tuple[str, Any]]:
+        return _take_apart("", self.layers)

@@ -6,9 +6,9 @@ younger than its inputs. Going through the graph from the youngest to the oldest
 Tensor only when the gradients from everything computed from it have arrived and been added up:
 
     gradients = {loss: 1}
-    for each tensor, youngest first:
+    for each result, youngest first:
         take its gradient g
-        for each input: add rule(g, …) to the input's gradient
+        for each input of its operation: add rule(g, …) to the input's gradient
 
 That loop is `backpropagate` below; `Tensor.backward` and `tinygrad_sm.grad` only collect what it
 yields.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ContextDecorator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -99,19 +99,18 @@ latest_write = Version()  # to any tensor: an older graph need not be searched f
 # ---- the backward pass -------------------------------------------------------------------------
 
 _number = attrgetter("_number")
-_data = attrgetter("_data")
 
 
-def ancestors(roots: list[Tensor]) -> list[Tensor]:
-    """The roots and every tensor they were computed from that needs a gradient, youngest first.
+def inner_tensors(roots: Iterable[Tensor]) -> list[Tensor]:
+    """The results of operations that the roots were computed from, they included, youngest first.
 
     An explicit list, not recursion: a graph may be deeper than Python's stack.
     """
-    found = list(roots)
-    seen = set(roots)
+    found = [root for root in roots if root._op is not None]
+    seen = set(found)
     for tensor in found:  # the list grows while we walk along it
         for x in tensor._inputs:
-            if x._requires_grad and x not in seen:
+            if x._op is not None and x not in seen:
                 seen.add(x)
                 found.append(x)
     found.sort(key=_number, reverse=True)
@@ -125,9 +124,9 @@ def backpropagate(
     record: bool = False,
     hooks: bool = True,
 ) -> Iterator[tuple[Tensor, Any]]:
-    """Yield each tensor of `order` with its finished gradient.
+    """Yield each tensor with its finished gradient: the inner ones in order, then the leaves.
 
-    order: tensors from the youngest to the oldest.
+    order: the inner tensors, from the youngest to the oldest.
     gradients: those known at the start, usually {loss: 1}; the dictionary is used up.
     among: the tensors to compute gradients for, if not for all that require one.
     record: False, the gradients are arrays; True, they are Tensors computed by recorded
@@ -141,18 +140,16 @@ def backpropagate(
         if hooks and tensor._hooks:
             g = _run_hooks(tensor, g, record)
         yield tensor, g
-        op = tensor._op
-        if op is None:
-            continue
         inputs = tensor._inputs
         if latest_write.number > tensor._number:
             _check_unchanged(tensor, inputs)
+        op = tensor._op
+        assert op is not None
         attributes = tensor._attributes
-        y, values = (tensor, inputs) if record else (tensor._data, tuple(map(_data, inputs)))
+        y, values = (tensor, inputs) if record else (tensor._data, tensor._arrays)
         if op.saves:
             values = (*values, None if record else tensor._saved)
-        for i, x in enumerate(inputs):
-            rule = op.rules[i]
+        for x, rule in zip(inputs, op.rules):  # noqa: B905 - an optional input may be left out
             if rule is None or not x._requires_grad or (among is not None and x not in among):
                 continue
             gx = rule(g, y, *values, **attributes)
@@ -168,6 +165,8 @@ def backpropagate(
                 gx = ops.astype(gx, dtype=data.dtype)
             earlier = gradients.get(x)
             gradients[x] = gx if earlier is None else earlier + gx
+    for leaf, g in gradients.items():
+        yield leaf, _run_hooks(leaf, g, record) if hooks and leaf._hooks else g
 
 
 def _check_unchanged(tensor: Tensor, inputs: tuple[Tensor, ...]) -> None:

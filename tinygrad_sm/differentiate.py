@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_sm.autograd import ancestors, backpropagate, enable_grad
+from tinygrad_sm.autograd import backpropagate, enable_grad, inner_tensors
 from tinygrad_sm.errors import GradientError
 from tinygrad_sm.tensor import Tensor
 
@@ -59,7 +59,7 @@ def grad(
 
     wanted = set(inputs)
     found = {}
-    order = ancestors(list(gradients))
+    order = inner_tensors(gradients)
     among = _reaching(wanted, order)
     with enable_grad():
         for tensor, g in backpropagate(order, gradients, among, record=create_graph):

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_sm.autograd import ancestors, backpropagate
+from tinygrad_sm.autograd import backpropagate, inner_tensors
 from tinygrad_sm.errors import GradientError
 from tinygrad_sm.tensor import Tensor
 
@@ -71,8 +71,9 @@ class Graph:
     def __init__(self, tensor: Tensor) -> None:
         tensors = _all_ancestors(tensor)
         ids = {t: f"n{i}" for i, t in enumerate(tensors)}
-        order = ancestors([tensor]) if tensor.requires_grad else []
-        places = {t: i for i, t in enumerate(order)}
+        order = inner_tensors([tensor])
+        leaves = [t for t in tensors if t.is_leaf and t.requires_grad]
+        places = {t: i for i, t in enumerate(order + leaves)}
         gradients, reason = _gradients(tensor, order)
         modules, names = _modules(tensors)
         self.nodes = [
@@ -84,8 +85,8 @@ class Graph:
                 name=t.name or names.get(t),
                 modules=tuple(modules.get(t, ())),
                 value=t.numpy(),
-                gradient=gradients.get(t),
-                note="" if t in gradients else reason if t.requires_grad else "needs no gradient",
+                gradient=t.grad if t.is_leaf else gradients.get(t),
+                note=_note(t, t in gradients, reason),
                 rules=tuple(map(_in_words, t._op.rules)) if t._op else (),
                 place=places.get(t),
                 inputs=tuple(ids[x] for x in t._inputs),
@@ -127,10 +128,14 @@ def _gradients(root: Tensor, order: list[Tensor]) -> tuple[dict[Tensor, Any], st
                 found[t] = g
     except GradientError:
         reason = "unknown: a value was changed since"
-    for t in order:
-        if t.grad is not None:
-            found[t] = t.grad
     return found, reason
+
+
+def _note(t: Tensor, known: bool, reason: str) -> str:
+    """Why a tensor shows no gradient, or ""."""
+    if known or t.grad is not None:
+        return ""
+    return reason if t.requires_grad else "needs no gradient"
 
 
 # ---- modules and names -------------------------------------------------------------------------
@@ -142,7 +147,7 @@ def _modules(tensors: list[Tensor]) -> tuple[dict[Tensor, list[Module]], dict[Te
     A call left a mark on its result: the module, and the creation number when it began. What the
     result was computed from since then was made in that call.
     """
-    calls = [(start, t, module) for t in tensors for module, start in t.scopes]
+    calls = [(start, t, module) for t in tensors for module, start in _scopes(t)]
     calls.sort(key=lambda call: call[0])  # an outer call begins before those inside it
     made_in: dict[Tensor, list[Module]] = {}
     names: dict[Tensor, str] = {}
@@ -166,6 +171,16 @@ def _modules(tensors: list[Tensor]) -> tuple[dict[Tensor, list[Module]], dict[Te
             if x in names and x not in made_in:
                 made_in[x] = made_in.get(t, [])
     return made_in, names
+
+
+def _scopes(t: Tensor) -> list[tuple[Any, int]]:
+    """The calls that ended with this tensor, with the creation number at their start."""
+    found = []
+    scope = t.scope
+    while scope is not None:
+        module, start, scope = scope
+        found.append((module, start))
+    return found
 
 
 # ---- rules in words ----------------------------------------------------------------------------

@@ -36,8 +36,8 @@ def all_in_range(labels: Array, classes: int) -> bool:
 
     Seen as an unsigned number, a negative label is enormous, so one comparison finds both mistakes.
     """
-    flat = labels.view(_UNSIGNED).ravel()
-    return not flat.size or bool(flat.item(flat.argmax()) < classes)
+    unsigned = labels.view(_UNSIGNED)
+    return not unsigned.size or bool(unsigned.item(unsigned.argmax()) < classes)
 
 
 def is_index_target(scores: Array, target: Array) -> bool:

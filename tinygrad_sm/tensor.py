@@ -24,8 +24,8 @@ import numpy.typing as npt
 from tinygrad_sm import labels, ops
 from tinygrad_sm.autograd import (
     Version,
-    ancestors,
     backpropagate,
+    inner_tensors,
     latest_write,
     next_number,
     recording,
@@ -83,6 +83,7 @@ class Tensor:
 
     __slots__ = (
         "__weakref__",
+        "_arrays",
         "_attributes",
         "_backward_called",
         "_data",
@@ -96,7 +97,7 @@ class Tensor:
         "_saved",
         "_version",
         "name",
-        "scopes",
+        "scope",
     )
 
     _data: Array
@@ -104,6 +105,7 @@ class Tensor:
     _requires_grad: bool
     _op: ops.Op | None  # the operation that made it; None for a leaf
     _inputs: tuple[Tensor, ...]  # what the operation was applied to, in order
+    _arrays: tuple[Array, ...]  # the inputs' values
     _attributes: dict[str, Any]  # the operation's settings, such as axis
     _saved: Any  # what the forward pass of a fused operation kept for the backward pass
     _number: int  # creation number: a result is younger than its inputs
@@ -111,9 +113,10 @@ class Tensor:
     _hooks: list[Hook] | None
     _retains_grad: bool
     _backward_called: bool
-    # The calls that this tensor is the result of, innermost first, each with the creation number
-    # at its start. Modules fill it in; drawings read it.
-    scopes: tuple[tuple[Any, int], ...]
+    # The module call that this tensor is the result of: the module, the creation number when the
+    # call began, and the call inside it that ended with the same tensor. Modules fill it in;
+    # drawings read it.
+    scope: tuple[Any, int, Any] | None
     name: str | None
 
     # With None here, `array * tensor` asks the Tensor instead of looping over its elements.
@@ -133,6 +136,7 @@ class Tensor:
         self._requires_grad = False
         self._op = None
         self._inputs = ()
+        self._arrays = ()
         self._attributes = _NO_ATTRIBUTES
         self._saved = None
         self._number = next_number()
@@ -140,7 +144,7 @@ class Tensor:
         self._hooks = None
         self._retains_grad = False
         self._backward_called = False
-        self.scopes = ()
+        self.scope = None
         self.name = name
         if requires_grad:
             self.requires_grad = True
@@ -357,7 +361,7 @@ class Tensor:
         seed = self._seed(gradient)
         given: set[int] = set()
         self._backward_called = True
-        for tensor, g in backpropagate(ancestors([self]), {self: seed}):
+        for tensor, g in backpropagate(inner_tensors([self]), {self: seed}):
             if tensor._op is None or tensor._retains_grad:
                 tensor._add_grad(g, given)
 
@@ -1008,6 +1012,7 @@ def _rebuild(cls: type[Tensor], data: Array, requires_grad: bool, grad: Any, nam
 _NO_ATTRIBUTES: dict[str, Any] = {}
 _new = Tensor.__new__
 _values = attrgetter("_data")
+_needs_gradient = attrgetter("_requires_grad")
 
 
 def _constant(data: Array) -> Tensor:
@@ -1018,6 +1023,7 @@ def _constant(data: Array) -> Tensor:
     t._requires_grad = False
     t._op = None
     t._inputs = ()
+    t._arrays = ()
     t._attributes = _NO_ATTRIBUTES
     t._saved = None
     t._number = next_number()
@@ -1025,16 +1031,8 @@ def _constant(data: Array) -> Tensor:
     t._hooks = None
     t._retains_grad = False
     t._backward_called = False
-    t.scopes = ()
+    t.scope = None
     t.name = None
-    return t
-
-
-def _record(t: Tensor, op: ops.Op, inputs: tuple[Tensor, ...]) -> Tensor:
-    """Note on the result t what made it."""
-    t._requires_grad = True
-    t._op = op
-    t._inputs = inputs
     return t
 
 
@@ -1042,7 +1040,10 @@ def unary(op: ops.Op, x: Tensor) -> Tensor:
     """Apply an operation of one input and no attributes."""
     t = _constant(op.forward(x._data))
     if x._requires_grad and recording.on and op.rules:
-        _record(t, op, (x,))
+        t._requires_grad = True
+        t._op = op
+        t._inputs = (x,)
+        t._arrays = (x._data,)
     return t
 
 
@@ -1057,7 +1058,10 @@ def binary(op: ops.Op, a: Any, b: Any) -> Tensor:
     except ValueError as error:
         raise _explain(op, (a, b), error) from None
     if (a._requires_grad or b._requires_grad) and recording.on and op.rules:
-        _record(t, op, (a, b))
+        t._requires_grad = True
+        t._op = op
+        t._inputs = (a, b)
+        t._arrays = (a._data, b._data)
     return t
 
 
@@ -1065,22 +1069,23 @@ def apply(
     op: ops.Op, inputs: tuple[Any, ...], attributes: dict[str, Any] = _NO_ATTRIBUTES
 ) -> Tensor:
     """Apply any operation: compute with NumPy, and record if an input needs a gradient."""
-    needs_grad = False
-    for x in inputs:
-        if not isinstance(x, Tensor):
-            return apply(op, _coerce_all(inputs), attributes)
-        if x._requires_grad:
-            needs_grad = True
     try:
-        data = op.forward(*map(_values, inputs), **attributes)
+        arrays = tuple(map(_values, inputs))
+    except AttributeError:  # not all of them are Tensors yet
+        return apply(op, _coerce_all(inputs), attributes)
+    try:
+        data = op.forward(*arrays, **attributes)
     except ValueError as error:
         raise _explain(op, inputs, error) from None
     saved = None
     if op.saves:
         data, saved = data
     t = _constant(data)
-    if needs_grad and recording.on and op.rules:
-        _record(t, op, inputs)
+    if recording.on and op.rules and True in map(_needs_gradient, inputs):
+        t._requires_grad = True
+        t._op = op
+        t._inputs = inputs
+        t._arrays = arrays
         t._attributes = attributes
         t._saved = saved
     if op.views and t._data.base is not None:

@@ -69,6 +69,11 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
     return y
 
 
+def _linear_x(g: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    """g W."""
+    return g.dot(weight) if isinstance(g, np.ndarray) and g.ndim <= 2 else g @ weight
+
+
 def _linear_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
     """gᵀ x, added up over all rows."""
     if x.ndim != 2:
@@ -91,7 +96,7 @@ def _rows(x: Any) -> Any:
 linear = Op(
     "linear",
     _linear,
-    lambda g, y, x, weight, bias=None: g @ weight,
+    _linear_x,
     _linear_weight,
     _linear_bias,
 )

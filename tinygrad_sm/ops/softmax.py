@@ -128,15 +128,15 @@ def _fixtures(n: int, classes: int, dtype: Any, reduction: str) -> Any:
     return filled(n, share, dtype), starts, filled(classes, 1.0, dtype)
 
 
-def _is_tame(flat: Array) -> bool:
+def _is_tame(z: Array) -> bool:
     """Whether all scores lie within ±30, where eˣ can neither overflow nor vanish.
 
     Nothing needs to be subtracted then, which saves the search for the largest score of each row:
     the largest of all is found much faster. A NaN compares false and is not tame.
     """
-    if not flat.size or flat.itemsize < 4:
+    if not z.size or z.itemsize < 4:
         return False
-    return bool(flat.item(flat.argmax()) < 30 and flat.item(flat.argmin()) > -30)
+    return bool(z.item(z.argmax()) < 30 and z.item(z.argmin()) > -30)
 
 
 def _cross_entropy(z: Any, labels: Any, reduction: str = "mean") -> Any:
@@ -145,7 +145,7 @@ def _cross_entropy(z: Any, labels: Any, reduction: str = "mean") -> Any:
     n, classes = rows.shape
     share, starts, ones = _fixtures(n, classes, rows.dtype, reduction)
     true = starts + labels.ravel()  # the places of the true classes in the flat array
-    if _is_tame(rows.ravel()):
+    if _is_tame(rows):
         p = np.exp(rows)
         flat = p.ravel()
         total = p.dot(ones)

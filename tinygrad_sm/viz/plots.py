@@ -35,7 +35,10 @@ def _bare(ax: Axes) -> None:
 
 
 def curves(
-    history: Mapping[str, Sequence[float]], ax: Axes | None = None, ylabel: str = "", title: str = ""
+    history: Mapping[str, Sequence[float]],
+    ax: Axes | None = None,
+    ylabel: str = "",
+    title: str = "",
 ) -> Axes:
     """One line for each entry of `history`, over the epochs from 1 on, named at its end.
 

@@ -1,0 +1,322 @@
+"""The time of one training step: ours, written by hand in NumPy, PyTorch eager and JAX jit.
+
+    python benchmarks/step_time.py            every row, what is installed
+    python benchmarks/step_time.py --quick    two short rounds, to see that it runs
+
+A step is: forget the gradients, forward, mean cross-entropy of integer labels, backward, plain SGD;
+float32, on the CPU, two threads. Each contestant lives in a process of its own and they take turns;
+whoever is not on turn waits for its standard input. A turn times blocks of steps and takes their
+median; the figure is the least median of all turns, since a shared machine only ever adds time.
+Before timing, the loss after some steps must be the same for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# name: batch size, widths of the layers
+ROWS = {
+    "softmax regression, batch 32, 64 → 10": (32, (64, 10)),
+    "softmax regression, batch 128, 784 → 10": (128, (784, 10)),
+    "softmax regression, batch 512, 784 → 10": (512, (784, 10)),
+    "MLP, batch 32, 64-64-10": (32, (64, 64, 10)),
+    "MLP, batch 64, 784-128-10": (64, (784, 128, 10)),
+    "MLP, batch 256, 784-512-512-10": (256, (784, 512, 512, 10)),
+}
+LR = 0.01
+THREADS = "2"
+
+Step = Callable[[], Any]  # takes a step and returns the loss
+
+
+def problem(row: str) -> tuple[Any, Any, list[tuple[Any, Any]]]:
+    """The same batch, labels and starting weights (out, in) for everyone."""
+    batch, widths = ROWS[row]
+    rng = np.random.default_rng(0)
+    x = rng.random((batch, widths[0]), dtype=np.float32)
+    y = rng.integers(0, widths[-1], batch)
+    layers = [
+        (
+            (rng.standard_normal((m, n)) / np.sqrt(n)).astype(np.float32),
+            np.zeros(m, np.float32),
+        )
+        for n, m in pairwise(widths)
+    ]
+    return x, y, layers
+
+
+# ---- the contestants ---------------------------------------------------------------------------
+
+
+def ours(row: str) -> Step:
+    import nn
+    from tinygrad_sm import Tensor
+
+    x_array, y_array, layers = problem(row)
+    modules: list[nn.Module] = []
+    for weight, bias in layers:
+        linear = nn.Linear(weight.shape[1], weight.shape[0])
+        linear.weight.data, linear.bias.data = weight, bias
+        modules += [linear, nn.ReLU()]
+    model = nn.Sequential(*modules[:-1]) if len(layers) > 1 else modules[0]
+    loss_fn = nn.CrossEntropyLoss()
+    optimizer = nn.optim.SGD(model.parameters(), lr=LR)
+    x, y = Tensor(x_array), Tensor(y_array)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = loss_fn(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def numpy(row: str) -> Step:
+    """Written by hand, as well as one can without losing the thread."""
+    x, y, layers = problem(row)
+    weights = [weight for weight, _ in layers]
+    biases = [bias for _, bias in layers]
+    n, last = len(x), len(layers) - 1
+    rows = np.arange(n)
+
+    def step() -> Any:
+        # forward
+        inputs = [x]
+        for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            z = inputs[-1] @ weight.T
+            z += bias
+            if i < last:
+                inputs.append(np.maximum(z, 0, out=z))
+        z -= np.maximum.reduce(z, axis=1, keepdims=True)
+        p = np.exp(z, out=z)
+        p /= np.add.reduce(p, axis=1, keepdims=True)
+        loss = -np.add.reduce(np.log(p[rows, y])) / n
+        # backward
+        p[rows, y] -= 1
+        p /= n
+        g = p
+        for i in range(last, -1, -1):
+            weight_gradient = g.T @ inputs[i]
+            bias_gradient = np.add.reduce(g, axis=0)
+            if i:
+                g = g @ weights[i]
+                g *= inputs[i] > 0
+            # update
+            weight_gradient *= LR
+            weights[i] -= weight_gradient
+            bias_gradient *= LR
+            biases[i] -= bias_gradient
+        return loss
+
+    return step
+
+
+def torch(row: str) -> Step:
+    import torch
+
+    torch.set_num_threads(int(THREADS))
+    x_array, y_array, layers = problem(row)
+    modules: list[torch.nn.Module] = []
+    for weight, bias in layers:
+        linear = torch.nn.Linear(weight.shape[1], weight.shape[0])
+        with torch.no_grad():
+            linear.weight.copy_(torch.from_numpy(weight))
+            linear.bias.copy_(torch.from_numpy(bias))
+        modules += [linear, torch.nn.ReLU()]
+    model = torch.nn.Sequential(*modules[:-1]) if len(layers) > 1 else modules[0]
+    loss_fn = torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+    x, y = torch.from_numpy(x_array), torch.from_numpy(y_array)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = loss_fn(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def jax(row: str) -> Step:
+    import jax
+    import jax.numpy as jnp
+
+    x_array, y_array, layers = problem(row)
+    x, y = jnp.asarray(x_array), jnp.asarray(y_array)
+
+    def loss_of(parameters: Any) -> Any:
+        h = x
+        for i, (weight, bias) in enumerate(parameters):
+            h = h @ weight.T + bias
+            if i < len(parameters) - 1:
+                h = jnp.maximum(h, 0)
+        log_p = jax.nn.log_softmax(h)
+        return -jnp.take_along_axis(log_p, y[:, None], axis=1).mean()
+
+    def update(parameters: Any) -> Any:
+        loss, gradients = jax.value_and_grad(loss_of)(parameters)
+        return loss, jax.tree.map(lambda p, g: p - LR * g, parameters, gradients)
+
+    jitted = jax.jit(update, donate_argnums=0)
+    parameters = [(jnp.asarray(weight), jnp.asarray(bias)) for weight, bias in layers]
+
+    def step() -> Any:
+        nonlocal parameters
+        loss, parameters = jitted(parameters)
+        jax.block_until_ready(parameters)
+        return loss
+
+    return step
+
+
+CONTESTANTS: dict[str, Callable[[str], Step]] = {
+    "ours": ours,
+    "numpy": numpy,
+    "torch": torch,
+    "jax": jax,
+}
+
+
+# ---- a contestant's process --------------------------------------------------------------------
+
+
+def work(name: str) -> None:
+    """Answer each line {"row", "seconds"} with {"loss"} the first time, {"time"} after that."""
+    steps: dict[str, Step] = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        row = request["row"]
+        if row not in steps:
+            steps[row] = CONTESTANTS[name](row)
+            losses = [float(steps[row]()) for _ in range(5)]
+            print(json.dumps({"loss": losses[-1]}), flush=True)
+        else:
+            print(json.dumps({"time": median_time(steps[row], request["seconds"])}), flush=True)
+
+
+def median_time(step: Step, seconds: float) -> float:
+    """Microseconds a step: the median over blocks of about a millisecond."""
+    for _ in range(3):
+        step()
+    begin = time.perf_counter()
+    step()
+    size = max(1, int(0.001 / (time.perf_counter() - begin)))
+    times = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        begin = time.perf_counter()
+        for _ in range(size):
+            step()
+        times.append((time.perf_counter() - begin) / size)
+    return statistics.median(times) * 1e6
+
+
+# ---- the run -----------------------------------------------------------------------------------
+
+
+class Contestant:
+    """The other end of a contestant's process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        quiet = {
+            "OMP_NUM_THREADS": THREADS,
+            "OPENBLAS_NUM_THREADS": THREADS,
+            "JAX_PLATFORMS": "cpu",
+            "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--worker", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | quiet,
+        )
+
+    def ask(self, row: str, seconds: float = 0.0) -> dict[str, float]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"row": row, "seconds": seconds}) + "\n")
+        self.process.stdin.flush()
+        answer: dict[str, float] = json.loads(self.process.stdout.readline())
+        return answer
+
+
+def run(names: list[str], rows: list[str], rounds: int, seconds: float) -> None:
+    contestants = [Contestant(name) for name in names]
+    ratios = [f"ours / {name}" for name in names if name != "ours" and "ours" in names]
+    print("| float32 step, µs |", " | ".join([*names, *ratios]), "|")
+    print("|---|" + "---|" * (len(names) + len(ratios)))
+    for row in rows:
+        losses = {c.name: c.ask(row)["loss"] for c in contestants}
+        if max(losses.values()) - min(losses.values()) > 1e-4 * max(losses.values()):
+            sys.exit(f"{row}: the contestants do not compute the same: {losses}")
+        best = dict.fromkeys(names, float("inf"))
+        for _ in range(rounds):
+            for contestant in contestants:
+                best[contestant.name] = min(
+                    best[contestant.name], contestant.ask(row, seconds)["time"]
+                )
+        cells = [
+            f"{best[name]:.0f}" if best[name] >= 100 else f"{best[name]:.1f}" for name in names
+        ]
+        cells += [f"{best['ours'] / best[ratio.removeprefix('ours / ')]:.2f}" for ratio in ratios]
+        print(f"| {row} |", " | ".join(cells), "|", flush=True)
+    for contestant in contestants:
+        assert contestant.process.stdin is not None
+        contestant.process.stdin.close()
+        contestant.process.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=8, help="turns for each contestant and row")
+    parser.add_argument("--seconds", type=float, default=0.3, help="length of a turn")
+    parser.add_argument("--rows", default="", help="only rows with this in their name")
+    parser.add_argument("--frameworks", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--quick", action="store_true", help="two short rounds")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(options.worker)
+        return
+    names = [
+        name for name in options.frameworks if name == "ours" or importlib.util.find_spec(name)
+    ]
+    rows = [row for row in ROWS if options.rows in row]
+    if options.quick:
+        options.rounds, options.seconds = 2, 0.02
+    run(names, rows, options.rounds, options.seconds)
+    versions = [f"{name} {version(name)}" for name in names if name != "ours"]
+    print(
+        f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},",
+        end=" ",
+    )
+    print(", ".join(versions))
+
+
+def version(name: str) -> str:
+    from importlib.metadata import version
+
+    return version(name)
+
+
+if __name__ == "__main__":
+    main()
