@@ -46,8 +46,10 @@ class Optimizer:
                     f" of shape {p.shape}"
                 )
         self.lr = _at_least_0("lr", lr)
-        # What an update keeps from step to step, a velocity or scratch memory, by parameter.
-        self.state: dict[Tensor, State] = {p: {} for p in self.params}
+        # What an update keeps from step to step by parameter: memory to work in, a velocity, …
+        self.state: dict[Tensor, State] = {
+            p: {"scratch": np.empty_like(p.data)} for p in self.params
+        }
 
     def zero_grad(self) -> None:
         """Forget the gradients, so that the next backward pass starts anew."""
@@ -111,9 +113,7 @@ class SGD(Optimizer):
 
     def update_one(self, p: Tensor, gradient: Array, state: State) -> None:
         """p ← p − lr · v."""
-        scratch = state.get("scratch")
-        if scratch is None:
-            scratch = state["scratch"] = np.empty_like(gradient)
+        scratch = state["scratch"]
         direction = gradient
         if self.weight_decay:
             np.multiply(p.data, self.weight_decay, out=scratch)

@@ -10,15 +10,15 @@ Tensor only when the gradients from everything computed from it have arrived and
         take its gradient g
         for each input of its operation: add rule(g, …) to the input's gradient
 
-That loop is `backpropagate` below; `Tensor.backward` and `tinygrad_sm.grad` only collect what it
-yields.
+That loop is `backpropagate` below; `Tensor.backward` and `tinygrad_sm.grad` only hand out what it
+leaves.
 """
 
 from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ContextDecorator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -102,12 +102,12 @@ _number = attrgetter("_number")
 
 
 def inner_tensors(roots: Iterable[Tensor]) -> list[Tensor]:
-    """The results of operations that the roots were computed from, they included, youngest first.
+    """The roots and all results of operations that they were computed from, youngest first.
 
     An explicit list, not recursion: a graph may be deeper than Python's stack.
     """
-    found = [root for root in roots if root._op is not None]
-    seen = set(found)
+    found = [*roots]
+    seen = {*found}
     for tensor in found:  # the list grows while we walk along it
         for x in tensor._inputs:
             if x._op is not None and x not in seen:
@@ -120,14 +120,16 @@ def inner_tensors(roots: Iterable[Tensor]) -> list[Tensor]:
 def backpropagate(
     order: list[Tensor],
     gradients: dict[Tensor, Any],
+    kept: dict[Tensor, Any],
     among: set[Tensor] | None = None,
     record: bool = False,
     hooks: bool = True,
-) -> Iterator[tuple[Tensor, Any]]:
-    """Yield each tensor with its finished gradient: the inner ones in order, then the leaves.
+) -> None:
+    """Carry the gradients back to the leaves.
 
     order: the inner tensors, from the youngest to the oldest.
-    gradients: those known at the start, usually {loss: 1}; the dictionary is used up.
+    gradients: those known at the start, usually {loss: 1}; in the end, those of the leaves.
+    kept: where the gradients of inner tensors are put, if they are in it already or retain theirs.
     among: the tensors to compute gradients for, if not for all that require one.
     record: False, the gradients are arrays; True, they are Tensors computed by recorded
         operations, which can be differentiated again.
@@ -137,14 +139,17 @@ def backpropagate(
         g = gradients.pop(tensor, None)
         if g is None:
             continue
-        if hooks and tensor._hooks:
+        if tensor._hooks and hooks and tensor._op is not None:
             g = _run_hooks(tensor, g, record)
-        yield tensor, g
+        if tensor._retains_grad or tensor in kept:
+            kept[tensor] = g
+        op = tensor._op
+        if op is None:  # a root that is a leaf
+            gradients[tensor] = g
+            continue
         inputs = tensor._inputs
         if latest_write.number > tensor._number:
             _check_unchanged(tensor, inputs)
-        op = tensor._op
-        assert op is not None
         attributes = tensor._attributes
         y, values = (tensor, inputs) if record else (tensor._data, tensor._arrays)
         if op.saves:
@@ -152,7 +157,7 @@ def backpropagate(
         for x, rule in zip(inputs, op.rules):  # noqa: B905 - an optional input may be left out
             if rule is None or not x._requires_grad or (among is not None and x not in among):
                 continue
-            gx = rule(g, y, *values, **attributes)
+            gx = rule(g, y, *values, **attributes) if attributes else rule(g, y, *values)
             data = x._data
             if gx.shape != data.shape:
                 if not op.broadcasts:
@@ -165,8 +170,10 @@ def backpropagate(
                 gx = ops.astype(gx, dtype=data.dtype)
             earlier = gradients.get(x)
             gradients[x] = gx if earlier is None else earlier + gx
-    for leaf, g in gradients.items():
-        yield leaf, _run_hooks(leaf, g, record) if hooks and leaf._hooks else g
+    if hooks:
+        for leaf, g in gradients.items():
+            if leaf._hooks:
+                gradients[leaf] = _run_hooks(leaf, g, record)
 
 
 def _check_unchanged(tensor: Tensor, inputs: tuple[Tensor, ...]) -> None:

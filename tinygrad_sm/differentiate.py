@@ -57,18 +57,16 @@ def grad(
             seed = given if isinstance(given, Tensor) else Tensor(seed, copy=False)
         gradients[output] = gradients[output] + seed if output in gradients else seed
 
-    wanted = set(inputs)
-    found = {}
     order = inner_tensors(gradients)
-    among = _reaching(wanted, order)
+    among = _reaching(set(inputs), order)
+    kept: dict[Tensor, Any] = {x: None for x in inputs if not x.is_leaf}
     with enable_grad():
-        for tensor, g in backpropagate(order, gradients, among, record=create_graph):
-            if tensor in wanted:
-                found[tensor] = g if create_graph else Tensor(g)
+        backpropagate(order, gradients, kept, among, record=create_graph)
+    gradients.update(kept)
     for x in inputs:
-        if x not in found:
+        if gradients.get(x) is None:
             raise GradientError(f"the outputs do not depend on {x._describe()}")
-    return tuple(found[x] for x in inputs)
+    return tuple(gradients[x] if create_graph else Tensor(gradients[x]) for x in inputs)
 
 
 def _reaching(inputs: set[Tensor], order: list[Tensor]) -> set[Tensor]:

@@ -119,16 +119,13 @@ def _gradients(root: Tensor, order: list[Tensor]) -> tuple[dict[Tensor, Any], st
     """The gradients that are known, and why the others are not."""
     if not root._backward_called:
         return {}, "no gradient yet: call backward()"
-    found: dict[Tensor, Any] = {}
+    found: dict[Tensor, Any] = dict.fromkeys(order)
     reason = "no gradient came this way"
     try:
-        seeds = {root: np.ones_like(root.data)}
-        for t, g in backpropagate(order, seeds, hooks=False):
-            if not t.is_leaf:
-                found[t] = g
+        backpropagate(order, {root: np.ones_like(root.data)}, found, hooks=False)
     except GradientError:
         reason = "unknown: a value was changed since"
-    return found, reason
+    return {t: g for t, g in found.items() if g is not None}, reason
 
 
 def _note(t: Tensor, known: bool, reason: str) -> str:

@@ -162,7 +162,7 @@ class Tensor:
 
     @data.setter
     def data(self, value: Any) -> None:
-        if value is not self._data:  # `t.data -= step` has written to the very array already
+        if value is not self._data:  # but `t.data -= step` has written to the very array already
             new = np.asarray(value._data if isinstance(value, Tensor) else value)
             if new.shape != self._data.shape:
                 raise ShapeError(
@@ -358,12 +358,12 @@ class Tensor:
                 "it was not computed from a tensor with requires_grad=True, or was computed "
                 "under no_grad()"
             )
-        seed = self._seed(gradient)
-        given: set[int] = set()
+        gradients: dict[Tensor, Any] = {self: self._seed(gradient)}
+        retained: dict[Tensor, Any] = {}
         self._backward_called = True
-        for tensor, g in backpropagate(inner_tensors([self]), {self: seed}):
-            if tensor._op is None or tensor._retains_grad:
-                tensor._add_grad(g, given)
+        backpropagate(inner_tensors([self]), gradients, retained)
+        gradients.update(retained)
+        _hand_out(gradients)
 
     def _seed(self, gradient: Any) -> Any:
         """The gradient to start the backward pass from, as an array or number of our own."""
@@ -382,19 +382,6 @@ class Tensor:
                 f"gradient= has shape {seed.shape}, but needs the shape of the tensor, {self.shape}"
             )
         return seed
-
-    def _add_grad(self, g: Any, given: set[int]) -> None:
-        """Add g to `grad`. The first one is taken over, unless it is not ours alone to keep.
-
-        given: the arrays that this backward pass has handed out already.
-        """
-        if self._grad is not None:
-            self._grad += g
-            return
-        if type(g) is not np.ndarray or g.base is not None or not g.flags.carray or id(g) in given:
-            g = np.array(g, order="C")
-        given.add(id(g))
-        self._grad = g
 
     def detach(self) -> Tensor:
         """The same values outside the graph: no gradient flows through the result.
@@ -895,6 +882,19 @@ class Tensor:
         return apply(ops.soft_cross_entropy, (self, distribution), attributes)
 
 
+def _hand_out(gradients: dict[Tensor, Any]) -> None:
+    """Add to the tensors' `grad`. The first gradient is taken over, unless it is not its own."""
+    given: set[int] = set()  # arrays that have an owner already
+    for tensor, g in gradients.items():
+        if tensor._grad is not None:
+            tensor._grad += g
+            continue
+        if type(g) is not np.ndarray or g.base is not None or not g.flags.carray or id(g) in given:
+            g = np.array(g, order="C")
+        given.add(id(g))
+        tensor._grad = g
+
+
 # ---- values in ---------------------------------------------------------------------------------
 
 
@@ -1012,7 +1012,6 @@ def _rebuild(cls: type[Tensor], data: Array, requires_grad: bool, grad: Any, nam
 _NO_ATTRIBUTES: dict[str, Any] = {}
 _new = Tensor.__new__
 _values = attrgetter("_data")
-_needs_gradient = attrgetter("_requires_grad")
 
 
 def _constant(data: Array) -> Tensor:
@@ -1081,13 +1080,15 @@ def apply(
     if op.saves:
         data, saved = data
     t = _constant(data)
-    if recording.on and op.rules and True in map(_needs_gradient, inputs):
-        t._requires_grad = True
-        t._op = op
-        t._inputs = inputs
-        t._arrays = arrays
-        t._attributes = attributes
-        t._saved = saved
+    for x in inputs:
+        if x._requires_grad and recording.on and op.rules:
+            t._requires_grad = True
+            t._op = op
+            t._inputs = inputs
+            t._arrays = arrays
+            t._attributes = attributes
+            t._saved = saved
+            break
     if op.views and t._data.base is not None:
         t._version = inputs[0]._share_version()
     return t

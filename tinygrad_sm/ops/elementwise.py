@@ -4,9 +4,32 @@ g is the gradient of the loss with respect to the result y; a rule gives the gra
 to the input. The chain rule is the multiplication by g.
 """
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 
 from tinygrad_sm.ops.op import Op
+
+
+@cache
+def _zero(dtype: np.dtype[Any]) -> Any:
+    """0 as an array, which NumPy compares with much quicker than with a Python number."""
+    return np.zeros((), dtype)
+
+
+def _is_positive(y: Any) -> Any:
+    """1 where y > 0, else 0: as numbers of y's kind, for a product with bools is slow."""
+    if isinstance(y, np.ndarray):
+        return np.greater(y, _zero(y.dtype)).astype(y.dtype)
+    return y > 0
+
+
+def _sigmoid(x: Any) -> Any:
+    """1 / (1 + e⁻ˣ), written with e^−|x| so that it cannot overflow."""
+    e = np.exp(-np.absolute(x))
+    return np.where(x < 0, e, np.ones_like(e)) / (1 + e)
+
 
 # ---- one input ---------------------------------------------------------------------------------
 
@@ -16,15 +39,7 @@ log = Op("log", np.log, lambda g, y, x: g / x)
 sqrt = Op("sqrt", np.sqrt, lambda g, y, x: g / (2 * y))
 abs = Op("abs", np.absolute, lambda g, y, x: g * sign(x))
 tanh = Op("tanh", np.tanh, lambda g, y, x: g * (1 - y * y))
-relu = Op("relu", lambda x: np.maximum(x, 0), lambda g, y, x: g * (y > 0))
-
-
-def _sigmoid(x):  # type: ignore[no-untyped-def]
-    """1 / (1 + e⁻ˣ), written with e^−|x| so that it cannot overflow."""
-    e = np.exp(-np.absolute(x))
-    return np.where(x < 0, e, np.ones_like(e)) / (1 + e)
-
-
+relu = Op("relu", lambda x: np.maximum(x, _zero(x.dtype)), lambda g, y, x: g * _is_positive(y))
 sigmoid = Op("sigmoid", _sigmoid, lambda g, y, x: g * y * (1 - y))
 
 astype: Op = Op(
