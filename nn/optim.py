@@ -11,7 +11,6 @@ An optimizer holds the parameters it is to change. A training step is always the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,6 +49,7 @@ class Optimizer:
         self.state: dict[Tensor, State] = {
             p: {"scratch": np.empty_like(p.data)} for p in self.params
         }
+        self._lr_of_state: float | None = None
 
     def zero_grad(self) -> None:
         """Forget the gradients, so that the next backward pass starts anew."""
@@ -58,13 +58,22 @@ class Optimizer:
 
     def step(self) -> None:
         """Change every parameter that has a gradient."""
+        if self.lr != self._lr_of_state:
+            # As an array: NumPy multiplies by one in half the time it takes for a Python number.
+            for p, state in self.state.items():
+                state["lr"] = np.array(self.lr, p.dtype)
+            self._lr_of_state = self.lr
         for p, state in self.state.items():
             gradient = p.grad
             if gradient is not None:
                 self.update_one(p, gradient, state)
 
     def update_one(self, p: Tensor, gradient: Array, state: State) -> None:
-        """Change one parameter. `state` is a dictionary of its own that lives as long."""
+        """Change one parameter.
+
+        state: a dictionary of its own that lives as long as the optimizer. It holds "lr", and
+        "scratch", an array of the parameter's shape to work in.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no update_one method: write one")
 
 
@@ -120,7 +129,7 @@ class SGD(Optimizer):
             direction = np.add(scratch, gradient, out=scratch)
         if self.momentum:
             direction = self._velocity(direction, state)
-        np.multiply(direction, _scalar(self.lr, scratch.dtype), out=scratch)
+        np.multiply(direction, state["lr"], scratch)
         p.data -= scratch
 
     def _velocity(self, direction: Array, state: State) -> Array:
@@ -131,12 +140,6 @@ class SGD(Optimizer):
             velocity *= self.momentum
             velocity += (1 - self.dampening) * direction
         return direction + self.momentum * velocity if self.nesterov else velocity
-
-
-@lru_cache(maxsize=64)
-def _scalar(value: float, dtype: np.dtype[Any]) -> Array:
-    """A number as an array, which NumPy multiplies by in half the time."""
-    return np.array(value, dtype)
 
 
 def _at_least_0(name: str, value: float) -> float:

@@ -159,14 +159,9 @@ def backpropagate(
                 continue
             gx = rule(g, y, *values, **attributes) if attributes else rule(g, y, *values)
             data = x._data
-            if gx.shape != data.shape:
-                if not op.broadcasts:
-                    raise GradientError(
-                        f"the derivative rule of {op.name} gave a gradient of shape {gx.shape} "
-                        f"for an input of shape {data.shape}; the two must be equal"
-                    )
+            if op.broadcasts and gx.shape != data.shape:
                 gx = ops.sum_to(gx, shape=data.shape)
-            if gx.dtype != data.dtype:
+            if gx.dtype is not data.dtype:
                 gx = ops.astype(gx, dtype=data.dtype)
             earlier = gradients.get(x)
             gradients[x] = gx if earlier is None else earlier + gx

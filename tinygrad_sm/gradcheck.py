@@ -126,6 +126,11 @@ def _numeric(
 
 
 def _compare(analytic: Array, numeric: Array, i: int, rtol: float, atol: float, what: str) -> None:
+    if analytic.shape != numeric.shape:
+        raise GradcheckError(
+            f"the {what} with respect to input {i} has shape {analytic.shape}, but the input has "
+            f"shape {numeric.shape}: a gradient has the shape of its tensor"
+        )
     allowed = atol + rtol * np.maximum(np.abs(analytic), np.abs(numeric))
     wrong = ~(np.abs(analytic - numeric) <= allowed)
     if not wrong.any():

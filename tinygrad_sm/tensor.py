@@ -175,7 +175,8 @@ class Tensor:
                     f"of dtype {self._data.dtype}"
                 )
             self._data = np.array(new, dtype=self._data.dtype)
-        self._mark_changed()
+        version = self._version or self._share_version()
+        version.number = latest_write.number = next_number()
 
     @property
     def grad(self) -> Array | None:
@@ -362,8 +363,7 @@ class Tensor:
         retained: dict[Tensor, Any] = {}
         self._backward_called = True
         backpropagate(inner_tensors([self]), gradients, retained)
-        gradients.update(retained)
-        _hand_out(gradients)
+        _hand_out(gradients | retained if retained else gradients)
 
     def _seed(self, gradient: Any) -> Any:
         """The gradient to start the backward pass from, as an array or number of our own."""
@@ -438,13 +438,6 @@ class Tensor:
         if self._version is None:
             self._version = Version()
         return self._version
-
-    def _mark_changed(self) -> None:
-        """Note that the values were overwritten: graphs that used them cannot go back."""
-        version = self._version
-        if version is None:
-            version = self._version = Version()
-        version.number = latest_write.number = next_number()
 
     @staticmethod
     def _constant(values: Any) -> Tensor:
@@ -782,8 +775,9 @@ class Tensor:
                 f"cannot write into {self._describe()}: it needs a gradient, and its values are "
                 "part of the graph. Write into t.data outside the graph, or build a new tensor."
             )
-        self._data[_key(key)] = value._data if isinstance(value, Tensor) else value
-        self._mark_changed()
+        values = self._data
+        values[_key(key)] = value._data if isinstance(value, Tensor) else value
+        self.data = values
 
     # ---- the softmax head ----------------------------------------------------------------------
 
@@ -1073,7 +1067,7 @@ def apply(
     except AttributeError:  # not all of them are Tensors yet
         return apply(op, _coerce_all(inputs), attributes)
     try:
-        data = op.forward(*arrays, **attributes)
+        data = op.forward(*arrays, **attributes) if attributes else op.forward(*arrays)
     except ValueError as error:
         raise _explain(op, inputs, error) from None
     saved = None
