@@ -48,19 +48,19 @@ def main() -> None:
             loss, accuracy = evaluate(model, loss_fn, data)
             history["loss"][part].append(loss)
             history["accuracy"][part].append(accuracy)
+        train_loss, test_loss = (losses[-1] for losses in history["loss"])
         progress.set_description(
-            "loss {:.4f} train, {:.4f} held out; {:.1%} right".format(
-                *(losses[-1] for losses in history["loss"]), history["accuracy"][1][-1]
-            )
+            f"loss {train_loss:.4f} train, {test_loss:.4f} held out; {accuracy:.1%} right",
+            refresh=False,
         )
 
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     draw_pictures(out, model, loss_fn, train, test, history)
 
-    right = round(history["accuracy"][1][-1] * len(test.y))
-    print(f"loss {history['loss'][0][-1]!r} train, {history['loss'][1][-1]!r} held out")
-    print(f"held-out accuracy {right / len(test.y):.1%} ({right} of {len(test.y)} digits)")
+    right = round(accuracy * len(test.y))
+    print(f"loss {train_loss} train, {test_loss} held out")
+    print(f"held-out accuracy {accuracy:.1%} ({right} of {len(test.y)} digits)")
     print(f"pictures in {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
 
 

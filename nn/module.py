@@ -138,8 +138,9 @@ class Module:
         lines = [f"({name}): {child!r}" for name, child in self.named_children()]
         if not lines:
             return f"{type(self).__name__}({self.extra_repr()})"
+        lines = [line for line in (self.extra_repr(), *lines) if line]
         body = "\n".join(lines).replace("\n", "\n  ")
-        return f"{type(self).__name__}({self.extra_repr()}\n  {body}\n)"
+        return f"{type(self).__name__}(\n  {body}\n)"
 
 
 def _take_apart(name: str, value: Any) -> Iterator[tuple[str, Any]]:

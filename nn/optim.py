@@ -30,20 +30,24 @@ class Optimizer:
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
-        if isinstance(params, Tensor):
-            raise TypeError("an optimizer needs a list of parameters; put the one you have in [ ]")
-        self.params = list(dict.fromkeys(params))  # each once, in order
-        if not self.params:
+        if isinstance(params, Tensor) or not isinstance(params, Iterable):
+            raise TypeError(
+                "an optimizer needs a list of parameters, such as model.parameters() or [p], "
+                f"got a {type(params).__name__}"
+            )
+        params = list(params)
+        if not params:
             raise ValueError("an optimizer needs at least one parameter, got an empty list")
-        for p in self.params:
+        for p in params:
             if not isinstance(p, Tensor):
-                raise TypeError(f"an optimizer changes Tensors, got {type(p).__name__}")
+                raise TypeError(f"an optimizer changes Tensors, got an item of {type(p)}")
             if not (p.is_leaf and p.requires_grad):
                 raise ValueError(
                     "an optimizer changes leaves that require a gradient, got "
                     f"{'a tensor that needs none' if p.is_leaf else 'the result of an operation'}"
                     f" of shape {p.shape}"
                 )
+        self.params = list(dict.fromkeys(params))  # each once, in order
         self.lr = _at_least_0("lr", lr)
         # What an update keeps from step to step by parameter: memory to work in, a velocity, …
         self.state: dict[Tensor, State] = {

@@ -83,8 +83,9 @@ def arrays(draw, shape, domain=real):
 
 
 def shapes(min_dims=0, min_side=0):
-    sides = [n for n in (2, 3, 1, 2, 3, 0) if n >= min_side]  # an empty axis now and then
-    return st.lists(st.sampled_from(sides), min_size=min_dims, max_size=3).map(tuple)
+    sides = st.sampled_from([n for n in (2, 3, 1, 2, 3, 0) if n >= min_side])
+    dims = st.sampled_from([n for n in (2, 1, 3, 2, 3, 0) if n >= min_dims])
+    return dims.flatmap(lambda n: st.tuples(*[sides] * n))
 
 
 @st.composite

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tinygrad_sm import manual_seed, set_default_dtype
+from tinygrad_sm import enable_grad, manual_seed, set_default_dtype
 
 # The same examples every time: a failure in CI can be seen again at home.
 settings.register_profile(
@@ -12,7 +12,7 @@ settings.register_profile(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=40,
+    max_examples=30,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 settings.load_profile("tinygrad_sm")
@@ -20,9 +20,10 @@ settings.load_profile("tinygrad_sm")
 
 @pytest.fixture(autouse=True)
 def _fresh_start():
-    """The same random numbers at the start of each test, and no default dtype left over."""
+    """The same random numbers at the start of each test, and no settings left over from another."""
     manual_seed(0)
-    yield
+    with enable_grad():
+        yield
     set_default_dtype(np.float32)
 
 

@@ -59,12 +59,15 @@ class no_grad(ContextDecorator):
 
     _on = False
 
+    def __init__(self) -> None:
+        self._before: list[bool] = []  # a list, for it may be entered again inside itself
+
     def __enter__(self) -> None:
-        self._before = recording.on
+        self._before.append(recording.on)
         recording.on = self._on
 
     def __exit__(self, *exception: object) -> None:
-        recording.on = self._before
+        recording.on = self._before.pop()
 
     def _recreate_cm(self) -> no_grad:
         return type(self)()  # each call of a decorated function remembers its own `_before`
@@ -173,12 +176,13 @@ def backpropagate(
 
 def _check_unchanged(tensor: Tensor, inputs: tuple[Tensor, ...]) -> None:
     """The rules need the values of the forward pass: refuse if one was overwritten since."""
+    assert tensor._op is not None
     for x in (tensor, *inputs):
         if x._version is not None and x._version.number > tensor._number:
             raise GradientError(
-                f"cannot go back through '{tensor._op}': {x._describe()} was changed after the "
-                "operation used it (by an optimizer's step or an assignment to its data), so the "
-                "gradient would be wrong. Compute the loss again before calling backward."
+                f"cannot go back through '{tensor._op.name}': {x._describe()} was changed after "
+                "the operation used it (by an optimizer's step or an assignment to its data), so "
+                "the gradient would be wrong. Compute the loss again before calling backward."
             )
 
 
@@ -188,7 +192,10 @@ def _run_hooks(tensor: Tensor, g: Any, record: bool) -> Any:
         result = hook(g if record else tensor._constant(g))
         if result is None:
             continue
-        g = result if record else np.array(result, dtype=tensor._data.dtype)
+        if not record:
+            g = np.array(result, dtype=tensor._data.dtype)
+        else:
+            g = result if isinstance(result, type(g)) else tensor._constant(np.asarray(result))
         if g.shape != tensor._data.shape:
             raise GradientError(
                 f"a hook on {tensor._describe()} returned a gradient of shape {g.shape}; "

@@ -6,6 +6,7 @@ own: `randn(3, generator=numpy.random.default_rng(0))`.
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def default_generator() -> np.random.Generator:
 def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:
     if len(shape) == 1 and isinstance(shape[0], tuple | list):
         shape = tuple(shape[0])
-    return tuple(n.__index__() for n in shape)
+    return tuple(map(index, shape))
 
 
 def _tensor(values: Any, dtype: npt.DTypeLike | None, requires_grad: bool) -> Tensor:

@@ -20,7 +20,8 @@ def grad(
 
     outputs: one tensor or several; each a single number unless `grad_outputs` is given.
     inputs: one tensor or several, leaves or inner ones, of any shape.
-    grad_outputs: the gradient to start with for each output, of its shape, instead of 1.
+    grad_outputs: the gradient to start with instead of 1: an array or Tensor of the output's
+        shape, in a list if there are several outputs.
     create_graph: record the backward pass too, so that the result can be differentiated again.
 
     Returns a tuple with one Tensor for each input, of the input's shape. Raises GradientError for
@@ -35,8 +36,10 @@ def grad(
     """
     outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    if grad_outputs is None or isinstance(grad_outputs, Tensor):
-        grad_outputs = [grad_outputs] * len(outputs)
+    if grad_outputs is None:
+        grad_outputs = [None] * len(outputs)
+    elif not isinstance(grad_outputs, list | tuple):
+        grad_outputs = [grad_outputs]
     if len(grad_outputs) != len(outputs):
         raise GradientError(
             f"grad_outputs needs one gradient for each of the {len(outputs)} outputs, "
@@ -52,7 +55,7 @@ def grad(
     gradients: dict[Tensor, Any] = {}
     for output, given in zip(outputs, grad_outputs, strict=True):
         # A recorded seed stays part of the graph, so it can be differentiated through.
-        seed: Any = output._seed(given)
+        seed: Any = output._seed(given, "grad_outputs")
         if create_graph:
             seed = given if isinstance(given, Tensor) else Tensor(seed, copy=False)
         gradients[output] = gradients[output] + seed if output in gradients else seed

@@ -43,6 +43,8 @@ def gradcheck(
     >>> gradcheck(lambda x: x.tanh(), x, order=2)
     True
     """
+    if order not in (1, 2):
+        raise ValueError(f"gradcheck checks derivatives of order 1 or 2, got order={order}")
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     checked = [i for i, x in enumerate(inputs) if x.requires_grad]
     if not checked:

@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ import numpy.typing as npt
 
 from tinygrad_sm.autograd import backpropagate, inner_tensors
 from tinygrad_sm.errors import GradientError
+from tinygrad_sm.ops import Op
 from tinygrad_sm.tensor import Tensor
 
 Array = npt.NDArray[Any]
@@ -33,9 +37,11 @@ Array = npt.NDArray[Any]
 class Module:
     """One call of a module: everything that was computed in it belongs together."""
 
-    name: str  # dotted, from the outermost module; "" for that one itself
-    kind: str  # the class, such as Linear
-    inside: tuple[Module, ...]  # the calls around it, outermost first
+    id: str  # m0, m1, … in the order of the calls; two calls of one module are two
+    name: str = field(compare=False)  # dotted, from the outermost module; "" for that one itself
+    kind: str = field(compare=False)  # the class, such as Linear
+    call: int = field(compare=False)  # 1 for the first call of this module in the graph
+    inside: tuple[Module, ...] = field(compare=False, repr=False)  # outermost first
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +55,12 @@ class Node:
     name: str | None  # such as fc1.weight
     modules: tuple[Module, ...]  # the calls that made it, outermost first
     value: Array  # a read-only view
-    gradient: Array | None
+    gradient: Array | None  # the same
     note: str  # why there is no gradient, or ""
     rules: tuple[str, ...]  # the derivative for each input, in words
     place: int | None  # its turn in the backward pass, from 0
     inputs: tuple[str, ...]  # ids, in order, repeats kept
+    roles: tuple[str, ...]  # what the operation calls each input, such as weight
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,35 +71,54 @@ class Node:
 class Graph:
     """The tensor and everything it was computed from, oldest first, as nodes.
 
-    The gradients of inner tensors, which a backward pass does not keep, are computed again here,
-    if `backward` has been called on the tensor. Nothing of the tensors is changed.
+    grads: whether to fill in the gradients; `with_gradients` does so for some nodes only.
+
+    A leaf shows its `grad`. The gradients of inner tensors, which a backward pass does not keep,
+    are computed again here if `backward` has been called on the tensor. Nothing of the tensors is
+    changed, and no hook is called.
     """
 
-    def __init__(self, tensor: Tensor) -> None:
-        tensors = _all_ancestors(tensor)
-        ids = {t: f"n{i}" for i, t in enumerate(tensors)}
-        order = inner_tensors([tensor])
-        leaves = [t for t in tensors if t.is_leaf and t.requires_grad]
-        places = {t: i for i, t in enumerate(order + leaves)}
-        gradients, reason = _gradients(tensor, order)
-        modules, names = _modules(tensors)
-        self.nodes = [
-            Node(
-                id=ids[t],
-                kind=_kind(t, tensor),
-                op=t._op.name if t._op else None,
-                attributes=t._attributes,
-                name=t.name or names.get(t),
-                modules=tuple(modules.get(t, ())),
-                value=t.numpy(),
-                gradient=t.grad if t.is_leaf else gradients.get(t),
-                note=_note(t, t in gradients, reason),
-                rules=tuple(map(_in_words, t._op.rules)) if t._op else (),
-                place=places.get(t),
-                inputs=tuple(ids[x] for x in t._inputs),
+    def __init__(self, tensor: Tensor, *, grads: bool = True) -> None:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"a graph is that of a Tensor, got {type(tensor).__name__}; "
+                "for a model, take the result of calling it"
             )
-            for t in tensors
-        ]
+        self._root = tensor
+        self._tensors = _all_ancestors(tensor)
+        self._ids = {t: f"n{i}" for i, t in enumerate(self._tensors)}
+        needing = [t for t in self._tensors if t.requires_grad]
+        # The backward pass goes through the results of operations, and hands out to the leaves.
+        order = [*(t for t in reversed(needing) if t._op), *(t for t in needing if not t._op)]
+        self._places = {t: i for i, t in enumerate(order)}
+        self._modules, self._names = _modules(self._tensors)
+        gradients, notes = _gradients(tensor, order if grads else [])
+        self.nodes = [self._node(t, gradients.get(t), notes.get(t)) for t in self._tensors]
+
+    def with_gradients(self, ids: Collection[str]) -> list[Node]:
+        """The nodes of these ids with their gradients: for a picture that shows few of many."""
+        chosen = [t for t in self._tensors if self._ids[t] in ids]
+        gradients, notes = _gradients(self._root, [t for t in chosen if t in self._places])
+        return [self._node(t, gradients.get(t), notes.get(t)) for t in chosen]
+
+    def _node(self, t: Tensor, gradient: Array | None, note: str | None) -> Node:
+        if note is None:
+            note = "not asked for" if t in self._places else "needs no gradient"
+        return Node(
+            id=self._ids[t],
+            kind=_kind(t, self._root, self._names),
+            op=t._op.name if t._op else None,
+            attributes=t._attributes,
+            name=t.name or self._names.get(t),
+            modules=self._modules.get(t, ()),
+            value=t.numpy(),
+            gradient=gradient,
+            note=note,
+            rules=_rules(t._op) if t._op else (),
+            place=self._places.get(t),
+            inputs=tuple([self._ids[x] for x in t._inputs]),
+            roles=_roles(t._op, len(t._inputs)) if t._op else (),
+        )
 
 
 def _all_ancestors(root: Tensor) -> list[Tensor]:
@@ -104,110 +130,180 @@ def _all_ancestors(root: Tensor) -> list[Tensor]:
             if x not in seen:
                 seen.add(x)
                 found.append(x)
-    return sorted(found, key=lambda t: t._number)
+    return sorted(found, key=attrgetter("_number"))
 
 
-def _kind(t: Tensor, root: Tensor) -> str:
+def _kind(t: Tensor, root: Tensor, names: dict[Tensor, str]) -> str:
     if t._op is not None:
         return "loss" if t is root and t.numel() == 1 else "operation"
-    if t.requires_grad:
+    if t.requires_grad or t in names:
         return "parameter"
     return "constant" if t.ndim == 0 and t.name is None else "input"
 
 
-def _gradients(root: Tensor, order: list[Tensor]) -> tuple[dict[Tensor, Any], str]:
-    """The gradients that are known, and why the others are not."""
-    if not root._backward_called:
-        return {}, "no gradient yet: call backward()"
-    found: dict[Tensor, Any] = dict.fromkeys(order)
+# ---- gradients ---------------------------------------------------------------------------------
+
+
+def _gradients(root: Tensor, wanted: list[Tensor]) -> tuple[dict[Tensor, Array], dict[Tensor, str]]:
+    """The gradients of the wanted tensors as far as they are known; for the others, why not."""
+    found = {t: t.grad for t in wanted if t.grad is not None}
+    missing = [t for t in wanted if t not in found]
+    leaves: dict[Tensor, Any] = {}
+    kept: dict[Tensor, Any] = dict.fromkeys(missing)
     reason = "no gradient came this way"
-    try:
-        backpropagate(order, {root: np.ones_like(root.data)}, found, hooks=False)
-    except GradientError:
-        reason = "unknown: a value was changed since"
-    return {t: g for t, g in found.items() if g is not None}, reason
+    if not root._backward_called:
+        reason = "no gradient yet: call backward()"
+    elif root.numel() != 1:
+        # backward(gradient=…) began with numbers that nobody kept.
+        reason = "gradient not kept: use retain_grad() before backward(gradient=…)"
+    elif missing:
+        leaves[root] = np.ones_like(root.data)
+        try:
+            with np.errstate(all="ignore"):
+                backpropagate(inner_tensors([root]), leaves, kept, hooks=False)
+        except GradientError:
+            reason = "gradient unknown: a value was changed since"
+    notes = dict.fromkeys(missing, reason)
+    for t in missing:
+        if t.is_leaf and t in leaves:  # the backward pass gave it one
+            notes[t] = "gradient cleared since, as by zero_grad()"
+        elif kept[t] is not None:
+            found[t] = kept[t]
+    return {t: _read_only(g) for t, g in found.items()}, notes | dict.fromkeys(found, "")
 
 
-def _note(t: Tensor, known: bool, reason: str) -> str:
-    """Why a tensor shows no gradient, or ""."""
-    if known or t.grad is not None:
-        return ""
-    return reason if t.requires_grad else "needs no gradient"
+def _read_only(array: Any) -> Array:
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 # ---- modules and names -------------------------------------------------------------------------
 
 
-def _modules(tensors: list[Tensor]) -> tuple[dict[Tensor, list[Module]], dict[Tensor, str]]:
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A module call while it is being sorted in."""
+
+    start: int  # the creation number when it began
+    module: Any
+    outer: _Call | None
+    path: tuple[Module, ...] = ()
+
+
+def _modules(
+    tensors: list[Tensor],
+) -> tuple[dict[Tensor, tuple[Module, ...]], dict[Tensor, str]]:
     """The module calls each tensor was made in, outermost first, and the parameters' names.
 
-    A call left a mark on its result: the module, and the creation number when it began. What the
-    result was computed from since then was made in that call.
+    A call left a mark on its result: the module, and the creation number when it began. What has
+    a number between the two was made in that call.
     """
-    calls = [(start, t, module) for t in tensors for module, start in _scopes(t)]
-    calls.sort(key=lambda call: call[0])  # an outer call begins before those inside it
-    made_in: dict[Tensor, list[Module]] = {}
+    innermost: dict[Tensor, _Call] = {}
+    calls: list[_Call] = []
+    open_calls: list[_Call] = []  # outermost first
+    for t in reversed(tensors):  # youngest first: from the end of each call to its beginning
+        while open_calls and open_calls[-1].start >= t._number:
+            open_calls.pop()
+        for module, start in _scopes(t):
+            if start < t._number:  # else the call returned what it was given, and made nothing
+                while open_calls and open_calls[-1].start > start:
+                    open_calls.pop()  # kept its result back in an attribute: not nested
+                open_calls.append(_Call(start, module, open_calls[-1] if open_calls else None))
+                calls.append(open_calls[-1])
+        if open_calls and t._op is not None:
+            innermost[t] = open_calls[-1]
+
     names: dict[Tensor, str] = {}
-    module_names: dict[Any, str] = {}
-    for start, result, module in calls:
-        inside = tuple(made_in.get(result, ()))
-        if not inside:
-            names.update((p, name) for name, p in module.named_parameters() if p not in names)
-            module_names = {m: name for name, m in module.named_modules()}
-        call = Module(module_names.get(module, ""), type(module).__name__, inside)
-        found = [result]
-        seen = {result}
-        for t in found:
-            made_in.setdefault(t, []).append(call)
-            for x in t._inputs:
-                if x not in seen and x._number > start and x._op is not None:
-                    seen.add(x)
-                    found.append(x)
-    for t in tensors:  # a parameter stands with the first operation that uses it
+    module_names: dict[int, dict[int, str]] = {}  # for each outermost module
+    times: Counter[int] = Counter()
+    calls.sort(key=attrgetter("start"))  # an outer call begins before those inside it
+    for i, call in enumerate(calls):
+        around = call.outer.path if call.outer else ()
+        root = call
+        while root.outer is not None:
+            root = root.outer
+        if id(root.module) not in module_names:
+            for name, parameter in _named(root.module, "named_parameters"):
+                names.setdefault(parameter, name)
+            module_names[id(root.module)] = {
+                id(m): name for name, m in _named(root.module, "named_modules")
+            }
+        name = module_names[id(root.module)].get(id(call.module), "")
+        times[id(call.module)] += 1
+        kind = type(call.module).__name__
+        call.path = (*around, Module(f"m{i}", name, kind, times[id(call.module)], around))
+
+    made_in = {t: call.path for t, call in innermost.items()}
+    for t in tensors:  # a parameter stands in the innermost call that has all its uses
         for x in t._inputs:
-            if x in names and x not in made_in:
-                made_in[x] = made_in.get(t, [])
+            if x in names and x._op is None:
+                uses = made_in.get(t, ())
+                made_in[x] = _common(made_in[x], uses) if x in made_in else uses
     return made_in, names
 
 
-def _scopes(t: Tensor) -> list[tuple[Any, int]]:
-    """The calls that ended with this tensor, with the creation number at their start."""
-    found = []
+def _scopes(t: Tensor) -> Iterator[tuple[Any, int]]:
+    """The calls that ended with this tensor, outermost first, with the number at their start."""
     scope = t.scope
     while scope is not None:
         module, start, scope = scope
-        found.append((module, start))
-    return found
+        yield module, start
 
 
-# ---- rules in words ----------------------------------------------------------------------------
+def _named(module: Any, method: str) -> Iterator[tuple[str, Any]]:
+    """What a module's named_parameters() or named_modules() gives; nothing if it has none."""
+    return iter(getattr(module, method, tuple)())
 
 
-@cache
+def _common(a: tuple[Module, ...], b: tuple[Module, ...]) -> tuple[Module, ...]:
+    """What two paths have in common at their beginning."""
+    n = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(b))
+    return a[:n]
+
+
+# ---- operations in words -----------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def _roles(op: Op, n: int) -> tuple[str, ...]:
+    """What the operation calls its inputs: the parameters of its rules after g and y."""
+    for rule in op.rules:
+        code = getattr(rule, "__code__", None)
+        if code is not None and code.co_argcount >= n + 2:
+            return tuple(code.co_varnames[2 : n + 2])
+    return ("",) * n
+
+
+@lru_cache(maxsize=256)
+def _rules(op: Op) -> tuple[str, ...]:
+    return tuple(map(_in_words, op.rules))
+
+
 def _in_words(rule: Callable[..., Any] | None) -> str:
-    """What a derivative rule says: the expression of a lambda, or a function's docstring."""
+    """What a derivative rule says: the expression of a lambda, or a docstring's first sentence."""
     if rule is None:
         return "no derivative"
     if rule.__doc__:
-        return " ".join(rule.__doc__.split(".")[0].split())
+        return " ".join(re.split(r"\.\s|\.$", rule.__doc__.strip(), maxsplit=1)[0].split())
     try:
-        source, _ = inspect.findsource(rule)
-    except (OSError, TypeError):
-        return ""
-    # Together the instructions span the expression from its beginning to its end.
-    spans = [span for span in rule.__code__.co_positions() if span[3]]
-    start = min((line, column) for line, _, column, _ in spans)
-    end = max((line, column) for _, line, _, column in spans)
-    for node in _lambdas("".join(source)):
-        if (node.lineno, node.col_offset) == start and (
-            node.end_lineno,
-            node.end_col_offset,
-        ) == end:
-            return ast.unparse(node)
+        bodies = _lambdas("".join(inspect.findsource(rule)[0]))
+        # Together the instructions span the expression from its beginning to its end.
+        spans = [span for span in rule.__code__.co_positions() if span[3]]
+        start = min((line, column) for line, _, column, _ in spans)
+        end = max((line, column) for _, line, _, column in spans)
+    except (OSError, TypeError, ValueError, SyntaxError, AttributeError):
+        return ""  # a rule without a source, such as one typed into an interpreter
+    for body in bodies:  # inner ones first
+        if (body.lineno, body.col_offset) <= start and end <= (
+            body.end_lineno,
+            body.end_col_offset,
+        ):
+            return ast.unparse(body)
     return ""
 
 
 @cache
 def _lambdas(source: str) -> list[ast.expr]:
-    """The expressions of all lambdas in a source file."""
-    return [node.body for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Lambda)]
+    """The expressions of all lambdas in a source file, the inner ones first."""
+    return [n.body for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Lambda)][::-1]

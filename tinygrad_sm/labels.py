@@ -26,6 +26,7 @@ def are_plain_indices(scores: Array, target: Array) -> bool:
         scores.ndim == 2
         and target.dtype is _INDEX
         and target.shape == (len(scores),)
+        and target.size > 0
         and scores.dtype.kind == "f"
         and all_in_range(target, scores.shape[1])
     )
@@ -37,7 +38,7 @@ def all_in_range(labels: Array, classes: int) -> bool:
     Seen as an unsigned number, a negative label is enormous, so one comparison finds both mistakes.
     """
     unsigned = labels.view(_UNSIGNED)
-    return not unsigned.size or bool(unsigned.item(unsigned.argmax()) < classes)
+    return bool(unsigned.item(unsigned.argmax()) < classes)
 
 
 def is_index_target(scores: Array, target: Array) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from operator import attrgetter
+from operator import attrgetter, index
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -141,6 +141,8 @@ class Tensor:
         self._saved = None
         self._number = next_number()
         self._version = None
+        if isinstance(data, Tensor) and self._data is data._data:
+            self._version = data._share_version()
         self._hooks = None
         self._retains_grad = False
         self._backward_called = False
@@ -203,8 +205,8 @@ class Tensor:
     def requires_grad(self, value: bool) -> None:
         if self._op is not None and not value:
             raise GradientError(
-                f"{self._describe()} is the result of '{self._op}', so its gradient is needed on "
-                "the way back. Use detach() for a copy outside the graph."
+                f"{self._describe()} is the result of '{self._op.name}', so its gradient is needed "
+                "on the way back. Use detach() for a copy outside the graph."
             )
         if value and self._data.dtype.kind != "f":
             raise DtypeError(
@@ -365,21 +367,21 @@ class Tensor:
         backpropagate(inner_tensors([self]), gradients, retained)
         _hand_out(gradients | retained if retained else gradients)
 
-    def _seed(self, gradient: Any) -> Any:
+    def _seed(self, gradient: Any, argument: str = "gradient") -> Any:
         """The gradient to start the backward pass from, as an array or number of our own."""
         if gradient is None:
             if self._data.size != 1:
                 raise GradientError(
-                    f"backward() starts from a single number, the loss, but this tensor has shape "
-                    f"{self.shape}. Reduce it first with .mean() or .sum(), or pass gradient= "
-                    "of that shape."
+                    "a backward pass starts from a single number, the loss, but this tensor has "
+                    f"shape {self.shape}. Reduce it first with .mean() or .sum(), or pass "
+                    f"{argument}= of that shape."
                 )
             one = self._data.dtype.type(1)
             return np.full(self.shape, one) if self._data.ndim else one
         seed = np.array(gradient._data if isinstance(gradient, Tensor) else gradient, self.dtype)
         if seed.shape != self._data.shape:
             raise ShapeError(
-                f"gradient= has shape {seed.shape}, but needs the shape of the tensor, {self.shape}"
+                f"{argument}= has shape {seed.shape}, but needs the tensor's shape, {self.shape}"
             )
         return seed
 
@@ -578,7 +580,10 @@ class Tensor:
         >>> Tensor([1.7, -1.7]).astype(int)
         Tensor([ 1, -1], dtype=int64)
         """
-        return apply(ops.astype, (self,), {"dtype": _numeric_dtype(np.dtype(dtype))})
+        wanted = _numeric_dtype(np.dtype(dtype))
+        if wanted.kind != "f":  # whole numbers have no derivative
+            return _constant(self._data.astype(wanted))
+        return apply(ops.astype, (self,), {"dtype": wanted})
 
     # ---- reductions ----------------------------------------------------------------------------
     # axis: the axis or axes to reduce, None for all. keepdims: leave them in the shape, as 1.
@@ -775,6 +780,11 @@ class Tensor:
                 f"cannot write into {self._describe()}: it needs a gradient, and its values are "
                 "part of the graph. Write into t.data outside the graph, or build a new tensor."
             )
+        if isinstance(value, Tensor) and value._requires_grad and recording.on:
+            raise GradientError(
+                f"cannot write {value._describe()} into a tensor: it needs a gradient, and none "
+                "would flow back. Write value.detach(), or build a new tensor."
+            )
         values = self._data
         values[_key(key)] = value._data if isinstance(value, Tensor) else value
         self.data = values
@@ -842,16 +852,18 @@ class Tensor:
         if not isinstance(target, Tensor):
             target = _target(target, self._data.dtype)
         scores, given = self._data, target._data
-        plain = weight is None and not label_smoothing
+        plain = weight is None and not label_smoothing and ignore_index < 0
         if plain and labels.are_plain_indices(scores, given):
             return apply(ops.cross_entropy, (self, target), {"reduction": reduction})
         indices = labels.is_index_target(scores, given)
         classes = scores.shape[1] if scores.ndim > 1 else scores.shape[0]
         if indices:
+            if given.dtype.kind == "u":  # before a huge one becomes negative
+                labels.check_in_range(given, classes, given != ignore_index)
             if given.dtype != np.intp:
                 target = target.astype(np.intp)
                 given = target._data
-            if plain and labels.all_in_range(given, classes):
+            if plain and given.size and labels.all_in_range(given, classes):
                 return apply(ops.cross_entropy, (self, target), {"reduction": reduction})
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing lies between 0 and 1, got {label_smoothing}")
@@ -903,8 +915,11 @@ def as_array(data: Any, dtype: npt.DTypeLike | None = None, copy: bool = True) -
     if isinstance(data, Tensor):
         data = data._data
     if isinstance(data, np.ndarray | np.generic):
+        _numeric_dtype(data.dtype if dtype is None else np.dtype(dtype))
         _numeric_dtype(data.dtype)
         return np.array(data, dtype, copy=True if copy else None)
+    if _holds_tensor(data):
+        raise DtypeError("a list of Tensors would lose their gradients: combine them by operations")
     try:
         array = np.asarray(data)
     except ValueError as error:
@@ -912,8 +927,6 @@ def as_array(data: Any, dtype: npt.DTypeLike | None = None, copy: bool = True) -
             "a Tensor is a full box of numbers, but the lists given are ragged: "
             "lists at the same depth need the same length"
         ) from error
-    if array.dtype.kind == "O" and _holds_tensor(data):
-        raise DtypeError("a list of Tensors would lose their gradients: combine them by operations")
     if array.dtype.kind not in "biuf":
         raise DtypeError(
             f"a Tensor holds real numbers, integers or bools, got {_short(data)} "
@@ -945,11 +958,14 @@ def _ints(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     """`f(2, 3)` and `f((2, 3))` mean the same."""
     if len(arguments) == 1 and isinstance(arguments[0], tuple | list):
         arguments = tuple(arguments[0])
-    return tuple(n.__index__() for n in arguments)
+    return tuple(map(index, arguments))
 
 
 def _axis(axis: Any) -> Any:
-    return tuple(axis) if isinstance(axis, list) else axis
+    """None, an int or a tuple of ints."""
+    if axis is None or type(axis) is int:
+        return axis
+    return tuple(map(index, axis)) if isinstance(axis, tuple | list) else index(axis)
 
 
 def _one_axis(axis: int, ndim: int) -> int:
@@ -1110,13 +1126,22 @@ def _explain(op: ops.Op, inputs: tuple[Tensor, ...], error: ValueError) -> Value
         )
     elif op is ops.linear:
         rule = "x needs shape (…, in), weight (out, in) and bias (out,)"
-    elif op.broadcasts:
+    elif op.broadcasts and not _broadcast(inputs):
         rule = "axes are compared from the last backwards, and need equal lengths or a 1"
     else:
-        # NumPy's error for one input names what is wrong.
+        # It is not about two shapes: NumPy's error names what is wrong.
         return (
             type(error)(*error.args)
             if type(error) is not ValueError
             else ShapeError(f"{op.name} of shape {shapes}: {error}")
         )
     return ShapeError(f"{op.name}: shapes {shapes} do not fit together: {rule}")
+
+
+def _broadcast(inputs: tuple[Tensor, ...]) -> bool:
+    """Whether the shapes fit together."""
+    try:
+        np.broadcast_shapes(*(x.shape for x in inputs))
+    except ValueError:
+        return False
+    return True

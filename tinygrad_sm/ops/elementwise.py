@@ -62,13 +62,13 @@ divide = Op(
     lambda g, y, a, b: -g * y / b,
     broadcasts=True,
 )
-power = Op(
+power: Op = Op(
     "power",
     # A single exponent goes to Python's **, where NumPy has short cuts for squares and roots.
     lambda a, b: a ** b.item() if b.ndim == 0 else np.power(a, b),
-    # b aᵇ⁻¹, and 0 where b is 0 even at a = 0; aᵇ ln a, and 0 at a = 0.
-    lambda g, y, a, b: g * (b * a ** where(b == 0, 1, b - 1)),
-    lambda g, y, a, b: g * (y * log(where(a == 0, 1, a))),
+    # b aᵇ⁻¹, and 0 where a and b are both 0; aᵇ ln a, and 0 where a is 0.
+    lambda g, y, a, b: g * (b * power(a + (a == 0) * (b == 0), b - 1)),
+    lambda g, y, a, b: g * (y * log(a + (a == 0))),
     broadcasts=True,
 )
 where: Op = Op(

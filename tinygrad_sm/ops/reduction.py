@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_sm.ops.elementwise import equal
+from tinygrad_sm.ops.elementwise import equal, not_equal, where
 from tinygrad_sm.ops.op import Op
 from tinygrad_sm.ops.shape import expand, reshape
 
@@ -38,9 +38,18 @@ sum = Op(
     lambda x, axis=None, keepdims=False: np.add.reduce(x, axis=axis, keepdims=keepdims),
     lambda g, y, x, axis=None, keepdims=False: _spread(g, x, axis),
 )
+
+
+def _mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    if x.size:
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    # The mean of nothing is nan, as in PyTorch, without a warning.
+    return sum.forward(x, axis, keepdims) / math.nan
+
+
 mean = Op(
     "mean",
-    lambda x, axis=None, keepdims=False: np.mean(x, axis=axis, keepdims=keepdims),
+    _mean,
     lambda g, y, x, axis=None, keepdims=False: _spread(g / _count(x, axis), x, axis),
 )
 
@@ -55,7 +64,8 @@ def _extreme_rule(arg: Any) -> Any:
             n, following = x.shape[axis], -axis % x.ndim or x.ndim
             positions = np.arange(n).reshape(n, *(1,) * (following - 1))
             return _spread(g, x, axis) * equal(arg(x, axis=axis, keepdims=True), positions)
-        ties = equal(x, _spread(y, x, axis))
+        largest = _spread(y, x, axis)
+        ties = where(equal(largest, largest), equal(x, largest), not_equal(x, x))  # or the NaNs
         return _spread(g, x, axis) * ties / _spread(sum(ties, axis=axis), x, axis)
 
     return rule

@@ -123,7 +123,7 @@ def _fixtures(n: int, classes: int, dtype: Any, reduction: str) -> Any:
     """What depends only on the sizes: each row's share in the loss, where each row begins in the
     flat array of scores, and ones to sum a row by. Arrays, for NumPy is slow to make them of
     numbers each time."""
-    share = 1 / (n or math.nan) if reduction == "mean" else 1.0
+    share = 1 / n if reduction == "mean" else 1.0
     starts = np.arange(0, n * classes, classes)
     return filled(n, share, dtype), starts, filled(classes, 1.0, dtype)
 
@@ -186,7 +186,7 @@ cross_entropy = Op("cross_entropy", _cross_entropy, _cross_entropy_rule, None, s
 def _soft_cross_entropy(z: Any, q: Any, reduction: str = "mean", count: float = 1.0) -> Any:
     """−Σ q ln softmax(z) of every row. A class of weight 0 adds 0 even if its p is 0."""
     q = _rows(q)
-    losses = -np.add.reduce(np.where(q == 0, 0, q * _log_softmax(_rows(z))), axis=1)
+    losses = -np.add.reduce(q * np.where(q == 0, 0, _log_softmax(_rows(z))), axis=1)
     return _reduce(losses, z.shape[:1] * (z.ndim > 1) + z.shape[2:], reduction, count)
 
 

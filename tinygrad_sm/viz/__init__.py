@@ -1,5 +1,6 @@
 """Pictures of a computation graph. They read only `tinygrad_sm.graph`."""
 
-from tinygrad_sm.viz.drawing import Drawing, draw
+from tinygrad_sm.viz.draw import draw
+from tinygrad_sm.viz.render import Drawing, RenderError
 
-__all__ = ["Drawing", "draw"]
+__all__ = ["Drawing", "RenderError", "draw"]
