@@ -2,36 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-
-Array = npt.NDArray[Any]
-
-
-def summary(array: Array) -> str:
-    """An array in few words: its numbers if they are few, else the smallest and the largest.
-
-    >>> summary(np.array([0.5, -1.0, 2.0]))
-    '[0.5  −1  2]'
-    >>> summary(np.arange(100.0))
-    '0 … 99'
-    """
-    if array.ndim == 0:
-        return number(array.item())
-    if array.size == 0:
-        return "empty"
-    if array.size <= 6 and array.ndim == 1:
-        return "[" + "  ".join(number(v.item()) for v in array) + "]"
-    finite = array[np.isfinite(array)]
-    broken = array.size - finite.size
-    if not finite.size:
-        return f"{broken} values, none finite"
-    low, high = number(finite.min().item()), number(finite.max().item())
-    note = f", {broken} not finite" if broken else ""
-    return (f"all {low}" if low == high else f"{low} … {high}") + note
-
 
 def number(value: float) -> str:
     """A number with four significant digits and a real minus sign.
