@@ -52,7 +52,7 @@ class Module:
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         start = next_number()
         output = self.forward(*inputs, **options) if options else self.forward(*inputs)
-        if isinstance(output, Tensor):
+        if isinstance(output, Tensor) and output.number > start:
             output.scope = (self, start, output.scope)  # so that a drawing can show the module
         return output
 

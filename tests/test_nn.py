@@ -248,3 +248,13 @@ def test_a_network_learns_what_no_linear_layer_can():
         optimizer.step()
     assert loss.item() < 0.05
     assert model(x).argmax(axis=1).tolist() == labels
+
+
+def test_a_module_that_returns_its_input_leaves_no_mark_on_it():
+    class Identity(nn.Module):
+        def forward(self, x):
+            return x
+
+    x = Tensor([1.0])
+    assert Identity()(x) is x
+    assert x.scope is None

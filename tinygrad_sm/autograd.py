@@ -101,7 +101,7 @@ latest_write = Version()  # to any tensor: an older graph need not be searched f
 
 # ---- the backward pass -------------------------------------------------------------------------
 
-_number = attrgetter("_number")
+_number = attrgetter("number")
 
 
 def inner_tensors(roots: Iterable[Tensor]) -> list[Tensor]:
@@ -151,7 +151,7 @@ def backpropagate(
             gradients[tensor] = g
             continue
         inputs = tensor._inputs
-        if latest_write.number > tensor._number:
+        if latest_write.number > tensor.number:
             _check_unchanged(tensor, inputs)
         attributes = tensor._attributes
         y, values = (tensor, inputs) if record else (tensor._data, tensor._arrays)
@@ -178,7 +178,7 @@ def _check_unchanged(tensor: Tensor, inputs: tuple[Tensor, ...]) -> None:
     """The rules need the values of the forward pass: refuse if one was overwritten since."""
     assert tensor._op is not None
     for x in (tensor, *inputs):
-        if x._version is not None and x._version.number > tensor._number:
+        if x._version is not None and x._version.number > tensor.number:
             raise GradientError(
                 f"cannot go back through '{tensor._op.name}': {x._describe()} was changed after "
                 "the operation used it (by an optimizer's step or an assignment to its data), so "

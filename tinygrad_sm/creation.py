@@ -16,7 +16,7 @@ from tinygrad_sm.tensor import Tensor, get_default_dtype
 
 Shape = Any  # f(2, 3) or f((2, 3))
 
-_generator = np.random.default_rng()
+_generator: np.random.Generator | None = None  # made when first asked for: quicker to import
 
 
 def manual_seed(seed: int) -> np.random.Generator:
@@ -35,6 +35,9 @@ def manual_seed(seed: int) -> np.random.Generator:
 
 def default_generator() -> np.random.Generator:
     """The generator that random values come from unless another is given."""
+    global _generator
+    if _generator is None:
+        _generator = np.random.default_rng()
     return _generator
 
 
@@ -142,7 +145,7 @@ def randn(
     >>> randn(2, 3).shape
     (2, 3)
     """
-    values = (generator or _generator).standard_normal(_shape(shape))
+    values = (generator or default_generator()).standard_normal(_shape(shape))
     return _tensor(values, dtype, requires_grad)
 
 
@@ -173,7 +176,7 @@ def uniform(
     >>> uniform(2, 3, low=-1.0, high=1.0).shape
     (2, 3)
     """
-    values = (generator or _generator).uniform(low, high, _shape(shape))
+    values = (generator or default_generator()).uniform(low, high, _shape(shape))
     return _tensor(values, dtype, requires_grad)
 
 
@@ -190,7 +193,7 @@ def randint(
     >>> randint(0, 10, (2, 3)).shape
     (2, 3)
     """
-    return _tensor((generator or _generator).integers(low, high, shape), dtype, False)
+    return _tensor((generator or default_generator()).integers(low, high, shape), dtype, False)
 
 
 def zeros_like(x: Tensor, *, requires_grad: bool = False) -> Tensor:

@@ -130,7 +130,7 @@ def _all_ancestors(root: Tensor) -> list[Tensor]:
             if x not in seen:
                 seen.add(x)
                 found.append(x)
-    return sorted(found, key=attrgetter("_number"))
+    return sorted(found, key=attrgetter("number"))
 
 
 def _kind(t: Tensor, root: Tensor, names: dict[Tensor, str]) -> str:
@@ -151,13 +151,10 @@ def _gradients(root: Tensor, wanted: list[Tensor]) -> tuple[dict[Tensor, Array],
     leaves: dict[Tensor, Any] = {}
     kept: dict[Tensor, Any] = dict.fromkeys(missing)
     reason = "no gradient came this way"
-    if not root._backward_called:
+    if root._backward_seed is None:
         reason = "no gradient yet: call backward()"
-    elif root.numel() != 1:
-        # backward(gradient=…) began with numbers that nobody kept.
-        reason = "gradient not kept: use retain_grad() before backward(gradient=…)"
     elif missing:
-        leaves[root] = np.ones_like(root.data)
+        leaves[root] = root._backward_seed
         try:
             with np.errstate(all="ignore"):
                 backpropagate(inner_tensors([root]), leaves, kept, hooks=False)
@@ -203,10 +200,10 @@ def _modules(
     calls: list[_Call] = []
     open_calls: list[_Call] = []  # outermost first
     for t in reversed(tensors):  # youngest first: from the end of each call to its beginning
-        while open_calls and open_calls[-1].start >= t._number:
+        while open_calls and open_calls[-1].start >= t.number:
             open_calls.pop()
         for module, start in _scopes(t):
-            if start < t._number:  # else the call returned what it was given, and made nothing
+            if start < t.number:  # else the call returned what it was given, and made nothing
                 while open_calls and open_calls[-1].start > start:
                     open_calls.pop()  # kept its result back in an attribute: not nested
                 open_calls.append(_Call(start, module, open_calls[-1] if open_calls else None))

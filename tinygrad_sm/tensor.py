@@ -85,18 +85,18 @@ class Tensor:
         "__weakref__",
         "_arrays",
         "_attributes",
-        "_backward_called",
+        "_backward_seed",
         "_data",
         "_grad",
         "_hooks",
         "_inputs",
-        "_number",
         "_op",
         "_requires_grad",
         "_retains_grad",
         "_saved",
         "_version",
         "name",
+        "number",
         "scope",
     )
 
@@ -108,11 +108,11 @@ class Tensor:
     _arrays: tuple[Array, ...]  # the inputs' values
     _attributes: dict[str, Any]  # the operation's settings, such as axis
     _saved: Any  # what the forward pass of a fused operation kept for the backward pass
-    _number: int  # creation number: a result is younger than its inputs
+    number: int  # creation number: a result is younger than its inputs
     _version: Version | None  # shared with the tensors that share its memory
     _hooks: list[Hook] | None
     _retains_grad: bool
-    _backward_called: bool
+    _backward_seed: Any  # what the last backward() from here began with, for drawings
     # The module call that this tensor is the result of: the module, the creation number when the
     # call began, and the call inside it that ended with the same tensor. Modules fill it in;
     # drawings read it.
@@ -139,13 +139,13 @@ class Tensor:
         self._arrays = ()
         self._attributes = _NO_ATTRIBUTES
         self._saved = None
-        self._number = next_number()
+        self.number = next_number()
         self._version = None
         if isinstance(data, Tensor) and self._data is data._data:
             self._version = data._share_version()
         self._hooks = None
         self._retains_grad = False
-        self._backward_called = False
+        self._backward_seed = None
         self.scope = None
         self.name = name
         if requires_grad:
@@ -361,9 +361,9 @@ class Tensor:
                 "it was not computed from a tensor with requires_grad=True, or was computed "
                 "under no_grad()"
             )
-        gradients: dict[Tensor, Any] = {self: self._seed(gradient)}
+        seed = self._backward_seed = self._seed(gradient)
+        gradients: dict[Tensor, Any] = {self: seed}
         retained: dict[Tensor, Any] = {}
-        self._backward_called = True
         backpropagate(inner_tensors([self]), gradients, retained)
         _hand_out(gradients | retained if retained else gradients)
 
@@ -1035,11 +1035,11 @@ def _constant(data: Array) -> Tensor:
     t._arrays = ()
     t._attributes = _NO_ATTRIBUTES
     t._saved = None
-    t._number = next_number()
+    t.number = next_number()
     t._version = None
     t._hooks = None
     t._retains_grad = False
-    t._backward_called = False
+    t._backward_seed = None
     t.scope = None
     t.name = None
     return t
