@@ -158,7 +158,7 @@ def test_a_gradient_that_was_cleared_is_not_a_zero():
 
 
 def test_gradients_of_inner_tensors_start_from_what_backward_was_given():
-    x = leaf([1.0, 2.0], "x")
+    x = Tensor([1.0, 2.0], requires_grad=True)
     y = (x * x) * 2
     y.backward(gradient=np.array([10.0, 100.0]))
     nodes = [node.gradient.tolist() for node in Graph(y).nodes if node.kind != "constant"]
