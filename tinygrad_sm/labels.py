@@ -25,8 +25,8 @@ def are_plain_indices(scores: Array, target: Array) -> bool:
     return (
         scores.ndim == 2
         and target.dtype is _INDEX
-        and target.shape == (len(scores),)
-        and target.size > 0
+        and target.ndim == 1
+        and len(target) == len(scores) > 0
         and scores.dtype.kind == "f"
         and all_in_range(target, scores.shape[1])
     )

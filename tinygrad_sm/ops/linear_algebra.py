@@ -57,7 +57,8 @@ def filled(n: int, value: float, dtype: Any) -> Any:
 
 
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    if not x.ndim or weight.ndim != 2 or (bias is not None and bias.shape != weight.shape[:1]):
+    fits = bias is None or (bias.ndim == 1 and len(bias) == len(weight))
+    if not fits or weight.ndim != 2 or not x.ndim:
         raise ValueError
     # On matrices dot does what @ does, and is quicker on small ones.
     y = x.dot(weight.T) if x.ndim <= 2 else x @ weight.T
