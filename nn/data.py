@@ -77,7 +77,7 @@ def _columns(dataset: Sequence[Any]) -> list[Array]:
     lengths = [len(a) if a.ndim else 0 for a in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(
-            f"the arrays of a data set need one row for each other's, got lengths {lengths}"
+            f"the arrays of a data set need the same number of rows, got lengths {lengths}"
         )
     if not lengths[0]:
         raise ValueError("the data set has no rows")
