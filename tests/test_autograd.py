@@ -299,6 +299,14 @@ def test_grad_when_one_output_is_an_inner_tensor_of_another():
     assert grad([y * y, y], x)[0].item() == 108 + 6
 
 
+def test_grad_goes_only_where_its_inputs_are():
+    x, w, called = leaf(3), leaf(2), []
+    other = w.exp()
+    other.register_hook(called.append)
+    assert grad(x * 2 + other, x)[0].item() == 2
+    assert called == []
+
+
 def test_grad_of_a_tensor_with_respect_to_itself():
     x = leaf(3)
     assert grad(x, x)[0].item() == 1

@@ -68,6 +68,12 @@ def test_the_place_and_both_numbers_are_named():
     assert "by finite differences" in message
 
 
+@pytest.mark.usefixtures("table")
+def test_a_gradient_of_another_shape_is_found():
+    with pytest.raises(GradcheckError, match=r"shape \(\), .*shape \(2,\)"):
+        gradcheck(cube(lambda g, y, x: g.sum()), leaf([0.5, -1.0]))
+
+
 def test_the_input_that_is_wrong_is_named():
     with pytest.raises(GradcheckError, match="input 1"):
         gradcheck(lambda a, b: a * b.detach() + b, [leaf([2, 3]), leaf([4, 5])])

@@ -94,6 +94,15 @@ def test_train_of_one_leaves_others_alone():
     assert other.training
 
 
+def test_a_module_may_return_anything():
+    class Split(nn.Module):
+        def forward(self, x, *, at):
+            return x[:at], x[at:]
+
+    first, rest = Split()(Tensor([1.0, 2.0, 3.0]), at=1)
+    assert (first.tolist(), rest.tolist()) == ([1], [2, 3])
+
+
 def test_zero_grad_forgets_every_gradient():
     net = Net()
     net(Tensor([[1.0, 2.0]])).sum().backward()

@@ -262,6 +262,8 @@ HARD = {
     "masked and large": [["big", "-inf", 1e4], ["-inf", "-big", "big"]],
     "one class": [[7.0], ["big"], ["-big"]],
     "one row": [[1.0, 2.0, 3.0]],
+    "exponentials overflow": [[89, 90, 100], [710, 711, 720]],
+    "exponentials vanish": [[-104, -105, -110], [-746, -750, -760]],
     "just above and below 30": [[30, 29.9, 30.1], [-30, -30.1, 0], [31, -31, 31]],
     "rising": [[1e-320, 1e-10, 1], [700, 710, 720], [-700, -745, -800]],
 }
@@ -376,6 +378,13 @@ def test_nan_stays_nan_in_its_row_and_in_no_other(function, dtype):
     for values in y.numpy(), x.grad:
         assert np.isnan(values[0]).all()
         assert np.isfinite(values[1]).all()
+
+
+def test_float16_has_little_room_for_exponentials():
+    z = Tensor(np.array([[20, -20, 19]], np.float16), requires_grad=True)
+    z.cross_entropy([0]).backward()
+    np.testing.assert_allclose(z.grad, [[-0.269, 0, 0.269]], atol=1e-3)
+    assert z.grad.dtype == np.float16
 
 
 def test_a_row_of_minus_infinity_has_no_softmax(dtype):

@@ -189,13 +189,13 @@ def _check_unchanged(tensor: Tensor, inputs: tuple[Tensor, ...]) -> None:
 def _run_hooks(tensor: Tensor, g: Any, record: bool) -> Any:
     for hook in tuple(tensor._hooks or ()):
         # A hook sees a copy and its answer is copied: nobody shares memory with a gradient.
-        result = hook(g if record else tensor._constant(g))
+        result = hook(g if record else tensor._copied(g))
         if result is None:
             continue
         if not record:
             g = np.array(result, dtype=tensor._data.dtype)
         else:
-            g = result if isinstance(result, type(g)) else tensor._constant(np.asarray(result))
+            g = result if isinstance(result, type(g)) else tensor._copied(np.asarray(result))
         if g.shape != tensor._data.shape:
             raise GradientError(
                 f"a hook on {tensor._describe()} returned a gradient of shape {g.shape}; "

@@ -383,6 +383,7 @@ class Tensor:
             raise ShapeError(
                 f"{argument}= has shape {seed.shape}, but needs the tensor's shape, {self.shape}"
             )
+        seed.flags.writeable = False  # so that no leaf takes it over as its gradient
         return seed
 
     def detach(self) -> Tensor:
@@ -442,7 +443,8 @@ class Tensor:
         return self._version
 
     @staticmethod
-    def _constant(values: Any) -> Tensor:
+    def _copied(values: Any) -> Tensor:
+        """For the backward pass, which makes no Tensors itself."""
         return Tensor(values)
 
     @staticmethod
