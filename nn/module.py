@@ -23,6 +23,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from tinygrad_sm import Tensor
 from tinygrad_sm.autograd import next_number
 
@@ -51,7 +53,15 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         start = next_number()
-        output = self.forward(*inputs, **options) if options else self.forward(*inputs)
+        try:
+            output = self.forward(*inputs, **options) if options else self.forward(*inputs)
+        except AttributeError as error:
+            if any(isinstance(x, np.ndarray) for x in inputs):
+                raise TypeError(
+                    f"{type(self).__name__} takes Tensors, got a NumPy array: "
+                    "wrap it, as in Tensor(array)"
+                ) from error
+            raise
         if isinstance(output, Tensor) and output.number > start:
             output.scope = (self, start, output.scope)  # so that a drawing can show the module
         return output

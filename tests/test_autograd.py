@@ -163,6 +163,16 @@ def test_hooks_run_in_order_until_removed():
     assert x.grad.item() == 10
 
 
+def test_removing_a_hook_twice_leaves_an_equal_one_in_place():
+    x = leaf(1)
+    remove = x.register_hook(abs)
+    x.register_hook(abs)
+    remove()
+    remove()
+    (x * -1).backward()
+    assert x.grad.item() == 1
+
+
 def test_a_hook_that_keeps_its_gradient_cannot_change_anothers():
     a, b, kept = leaf([1]), leaf([1]), []
     a.register_hook(kept.append)
@@ -334,15 +344,11 @@ def test_the_result_of_grad_has_no_graph_unless_asked_for():
 
 
 def test_derivatives_of_rising_order():
-    x, orders = leaf(2), []
+    x = leaf(2)
     y = x**4
-    for _ in range(5):
-        if not y.requires_grad:
-            break
+    for expected in (32, 48, 48, 24):  # 4x³, 12x², 24x, 24
         (y,) = grad(y, x, create_graph=True)
-        orders.append(y.item())
-    assert orders[:4] == [32, 48, 48, 24]
-    assert orders[4:] in ([], [0])
+        assert y.item() == expected
 
 
 def test_create_graph_differentiates_through_grad_outputs():

@@ -139,6 +139,20 @@ def test_manual_seed_returns_the_generator_in_use():
     assert tg.manual_seed(0) is tg.default_generator()
 
 
+@pytest.mark.parametrize("make", [tg.rand, tg.uniform])
+def test_the_upper_end_stays_out_in_float32(make):
+    class AlmostOne:
+        """The largest numbers that a generator draws; as float64 the nearest float32 is 1."""
+
+        def uniform(self, low, high, shape):
+            return np.full(shape, np.nextafter(1.0, 0.0))
+
+        def random(self, shape, dtype=np.float64):
+            return np.full(shape, np.nextafter(dtype(1), dtype(0)))
+
+    assert (make(3, generator=AlmostOne()).numpy() < 1).all()
+
+
 def test_distributions():
     normal = tg.randn(10_000).numpy()
     assert abs(normal.mean()) < 0.05

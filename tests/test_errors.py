@@ -122,6 +122,12 @@ KINDS = {
     "complex asked for": (lambda: Tensor([1.0], dtype=complex), DtypeError, ["complex128"]),
     "complex of an array": (lambda: Tensor(np.ones(1), dtype=complex), DtypeError, ["complex128"]),
     "strings of an array": (lambda: Tensor(np.ones(1), dtype=str), DtypeError, ["<U"]),
+    "a hook that is none": (lambda: leaf(2).register_hook(None), TypeError, ["function", "None"]),
+    "weights in words": (
+        lambda: Tensor([[1.0, 2.0]]).cross_entropy([0], weight=["a", "b"]),
+        DtypeError,
+        ["weight", "<U1"],
+    ),
     "dates": (lambda: Tensor(np.array(["2020"], "M8[Y]")), DtypeError, ["datetime64"]),
     "cast to complex": (lambda: A.astype(complex), DtypeError, ["complex128"]),
     "list of Tensors": (lambda: Tensor([A, A]), DtypeError, ["list of Tensors", "gradients"]),
@@ -136,6 +142,7 @@ KINDS = {
     "float tensor as index": (lambda: A[Tensor([0.0])], DtypeError, ["float32", "astype(int)"]),
     "float number as index": (lambda: A[1.5], IndexError, ["integers"]),
     "float tensor as Python index": (lambda: [1, 2][Tensor(0.0)], DtypeError, ["float32"]),
+    "step of 0": (lambda: arange(0, 3, 0), ValueError, ["step", "0"]),
     "float shape": (lambda: A.reshape(2.0, 3), TypeError, ["float"]),
     "shape of zeros": (lambda: zeros(2.5), TypeError, ["float"]),
     "softmax of ints": (lambda: INTS.softmax(), DtypeError, ["int64", "astype(float)"]),
@@ -374,6 +381,12 @@ NETWORKS = {
         lambda: updated(nn.optim.Optimizer),
         NotImplementedError,
         ["Optimizer", "update_one"],
+    ),
+    "an array for a module": (lambda: nn.ReLU()(np.ones(2)), TypeError, ["ReLU", "Tensor(array)"]),
+    "an array for a loss": (
+        lambda: nn.CrossEntropyLoss()(np.ones((1, 2)), [0]),
+        TypeError,
+        ["CrossEntropyLoss", "Tensor(array)"],
     ),
     "no parameters": (lambda: nn.optim.SGD([], 0.1), ValueError, ["at least one parameter"]),
     "no parameters in the model": (

@@ -74,7 +74,7 @@ def test_a_rule_gives_the_same_on_arrays_and_on_tensors(name, data):
         on_arrays = rule(g.data, y.data, *inputs, *saved, **attributes)
         on_tensors = rule(g, y, *leaves, *recomputed, **attributes)
         assert isinstance(on_tensors, Tensor)
-        assert on_tensors.shape == on_arrays.shape
+        assert (on_tensors.shape, on_tensors.dtype) == (on_arrays.shape, on_arrays.dtype)
         if not op.broadcasts:
             assert on_tensors.shape == x.shape
         np.testing.assert_allclose(on_tensors.numpy(), on_arrays, rtol=1e-12, atol=1e-12)
@@ -234,3 +234,9 @@ def test_the_gradient_of_a_cast_comes_back_in_the_dtype_of_the_input():
 @pytest.mark.parametrize("dtype", [int, bool, np.uint8])
 def test_a_cast_to_whole_numbers_ends_the_graph(dtype):
     assert not Tensor([1.5, 0.0], requires_grad=True).astype(dtype).requires_grad
+
+
+def test_an_exponent_of_one_number_widens_as_any_other_factor_does():
+    x = Tensor([1.0, 2.0])
+    assert (x ** Tensor(np.float64(2))).dtype == (x * Tensor(np.float64(2))).dtype == np.float64
+    assert (x**2.0).dtype == np.float32

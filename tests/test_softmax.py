@@ -229,15 +229,13 @@ def test_labels_may_be_a_strided_view():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    "target", [[0, 1], [[1, 0], [0, 1]], np.eye(2), np.eye(2, dtype=np.float32)]
-)
+@pytest.mark.parametrize("target", [[0, 1], [[1, 0], [0, 1]], np.eye(2, dtype=np.float32)])
 def test_the_loss_and_its_gradient_have_the_dtype_of_the_scores(dtype, target):
     z = Tensor(np.zeros((2, 2), dtype), requires_grad=True)
     loss = z.cross_entropy(target)
     loss.backward()
+    assert loss.dtype == dtype
     assert z.grad.dtype == dtype
-    assert loss.dtype == dtype or np.asarray(target).dtype == np.float64
 
 
 # ---- scores without mercy ----------------------------------------------------------------------
@@ -326,10 +324,10 @@ def test_hard_scores_cross_entropy_of_the_worst_class(name, dtype):
     )
 
 
-def test_hard_scores_with_probabilities_smoothing_and_weights(name, dtype):
+@pytest.mark.parametrize("name", [name for name in HARD if "masked" not in name])
+def test_hard_scores_with_smoothing_and_weights(name, dtype):
+    # Where a class is masked, a smoothed label still puts weight on it, and the loss is infinite.
     z = hard_scores(name, dtype)
-    if not np.isfinite(z).all():
-        pytest.skip("a smoothed label puts weight on a class of probability 0: the loss is inf")
     x = Tensor(z, requires_grad=True)
     weight = np.linspace(0.5, 1.5, z.shape[1])
     x.cross_entropy(z.argmax(axis=1), weight=weight, label_smoothing=0.1).backward()

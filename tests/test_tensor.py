@@ -38,6 +38,14 @@ def test_dtype(data, dtype):
     np.testing.assert_array_equal(t.numpy(), np.asarray(data))
 
 
+def test_an_array_of_another_library_keeps_its_dtype():
+    class Foreign:
+        def __array__(self, dtype=None, copy=None):
+            return np.array([1.0, 2.0])
+
+    assert Tensor(Foreign()).dtype == np.float64
+
+
 def test_dtype_asked_for():
     assert Tensor([0, 1], dtype=int).dtype == np.int64
     assert Tensor(np.arange(2), dtype=np.float32).dtype == np.float32
@@ -230,14 +238,12 @@ def test_an_array_on_either_side_gives_a_tensor(operator):
 @pytest.mark.parametrize("number", [2, 2.5, True, np.float32(2)])
 def test_a_number_does_not_widen_float32(operator, number):
     t = Tensor([1.0, 2.0])
-    expected = operator(t.numpy(), number)
-    for result, array in (
-        (operator(t, number), expected),
-        (operator(number, t), operator(number, t.numpy())),
-    ):
+    for left, right in (t, number), (number, t):
+        result = operator(left, right)
+        expected = operator(np.asarray(left), np.asarray(right))
         assert isinstance(result, Tensor)
         assert result.dtype in (np.float32, np.bool_)
-        np.testing.assert_allclose(result.numpy(), array, rtol=1e-6)
+        np.testing.assert_allclose(result.numpy(), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -251,6 +257,11 @@ def test_dtypes_combine_as_in_numpy():
     narrow, wide = Tensor([1.0]), Tensor(np.ones(1))
     assert (narrow + wide).dtype == np.float64
     assert (Tensor(np.arange(2)) * 1.5).dtype == np.float64
+
+
+def test_matmul_is_the_operator():
+    a = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert a.matmul([1.0, 10.0]).tolist() == (a @ [1.0, 10.0]).tolist() == [21, 43]
 
 
 def test_the_gradient_has_the_dtype_of_each_input():

@@ -162,8 +162,14 @@ def backpropagate(
                 continue
             gx = rule(g, y, *values, **attributes) if attributes else rule(g, y, *values)
             data = x._data
-            if op.broadcasts and gx.shape != data.shape:
-                gx = ops.sum_to(gx, shape=data.shape)
+            if op.broadcasts:
+                if gx.shape != data.shape:
+                    gx = ops.sum_to(gx, shape=data.shape)
+            elif (gx._data if record else gx).size != data.size:  # quicker than the whole shape
+                raise GradientError(
+                    f"the derivative rule of '{op.name}' gave a gradient of shape {gx.shape} "
+                    f"for an input of shape {data.shape}: a gradient has the shape of its tensor"
+                )
             if gx.dtype is not data.dtype:
                 gx = ops.astype(gx, dtype=data.dtype)
             earlier = gradients.get(x)
@@ -187,7 +193,7 @@ def _check_unchanged(tensor: Tensor, inputs: tuple[Tensor, ...]) -> None:
 
 
 def _run_hooks(tensor: Tensor, g: Any, record: bool) -> Any:
-    for hook in tuple(tensor._hooks or ()):
+    for hook in tuple((tensor._hooks or {}).values()):
         # A hook sees a copy and its answer is copied: nobody shares memory with a gradient.
         result = hook(g if record else tensor._copied(g))
         if result is None:

@@ -112,6 +112,8 @@ def arange(
     >>> arange(3)
     Tensor([0, 1, 2], dtype=int64)
     """
+    if step == 0:
+        raise ValueError("arange needs a step other than 0: it would never reach the end")
     values = np.arange(start, step=step) if end is None else np.arange(start, end, step)
     if dtype is None and values.dtype.kind in "iu":
         dtype = values.dtype
@@ -177,7 +179,11 @@ def uniform(
     (2, 3)
     """
     values = (generator or default_generator()).uniform(low, high, _shape(shape))
-    return _tensor(values, dtype, requires_grad)
+    result = _tensor(values, dtype, requires_grad)
+    if low < high:  # rounding to float32 may have made a value as large as high
+        below = np.nextafter(result.dtype.type(high), result.dtype.type(low))
+        np.minimum(result.data, below, out=result.data)
+    return result
 
 
 def randint(

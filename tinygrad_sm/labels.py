@@ -109,6 +109,8 @@ def check_probabilities(scores: Array, target: Array) -> None:
 
 def class_weights(weight: Array, classes: int) -> Array:
     """Check that there is one weight, of 0 or more, for each class."""
+    if weight.dtype.kind not in "biuf":
+        raise DtypeError(f"weight needs one number for each class, got dtype {weight.dtype}")
     if weight.shape != (classes,):
         raise ShapeError(
             f"weight needs one number for each of the {classes} classes, shape ({classes},), "

@@ -110,7 +110,7 @@ class Tensor:
     _saved: Any  # what the forward pass of a fused operation kept for the backward pass
     number: int  # creation number: a result is younger than its inputs
     _version: Version | None  # shared with the tensors that share its memory
-    _hooks: list[Hook] | None
+    _hooks: dict[object, Hook] | None  # by a key of its own, for two hooks may be equal
     _retains_grad: bool
     _backward_seed: Any  # what the last backward() from here began with, for drawings
     # The module call that this tensor is the result of: the module, the creation number when the
@@ -430,11 +430,17 @@ class Tensor:
         """
         if not self._requires_grad:
             raise GradientError(f"{self._describe()} needs no gradient, so no hook would be called")
+        if not callable(hook):
+            raise DtypeError(f"a hook is a function of the gradient, got {_short(hook)}")
         if self._hooks is None:
-            self._hooks = []
-        hooks = self._hooks
-        hooks.append(hook)
-        return lambda: hooks.remove(hook) if hook in hooks else None
+            self._hooks = {}
+        hooks, key = self._hooks, object()
+        hooks[key] = hook
+
+        def remove() -> None:
+            hooks.pop(key, None)
+
+        return remove
 
     def _share_version(self) -> Version:
         """The note of the last change, for a tensor that shares this one's memory."""

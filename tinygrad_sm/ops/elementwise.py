@@ -31,6 +31,13 @@ def _sigmoid(x: Any) -> Any:
     return np.where(x < 0, e, np.ones_like(e)) / (1 + e)
 
 
+def _power(a: Any, b: Any) -> Any:
+    """aᵇ. A single exponent goes to Python's **: NumPy has short cuts for squares and roots."""
+    if b.ndim == 0 and np.result_type(a, b) == a.dtype:
+        return a ** b.item()
+    return np.power(a, b)
+
+
 # ---- one input ---------------------------------------------------------------------------------
 
 negative = Op("negative", np.negative, lambda g, y, x: -g)
@@ -64,8 +71,7 @@ divide = Op(
 )
 power: Op = Op(
     "power",
-    # A single exponent goes to Python's **, where NumPy has short cuts for squares and roots.
-    lambda a, b: a ** b.item() if b.ndim == 0 else np.power(a, b),
+    _power,
     # b aᵇ⁻¹, and 0 where a and b are both 0; aᵇ ln a, and 0 where a is 0.
     lambda g, y, a, b: g * (b * power(a + (a == 0) * (b == 0), b - 1)),
     lambda g, y, a, b: g * (y * log(a + (a == 0))),
