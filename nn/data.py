@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_sm import Tensor, default_generator
+from tinygrad_sm import Tensor, default_generator, get_default_dtype
 
 Array = npt.NDArray[Any]
 
@@ -65,6 +65,15 @@ class DataLoader:
             yield tuple([Tensor(array[rows], copy=False) for array in self.arrays])
 
 
+def _column(values: Any) -> Array:
+    """One array of a data set. Python floats get the default dtype, as in a Tensor."""
+    array = np.asarray(values)
+    plain = isinstance(values, list | tuple) and isinstance(values[0], float | int | list | tuple)
+    if plain and array.dtype == np.float64 and not isinstance(values[0], np.generic):
+        array = array.astype(get_default_dtype())
+    return array
+
+
 def _columns(dataset: Sequence[Any]) -> list[Array]:
     """The arrays of a data set: one of x, one of y, ..."""
     if not len(dataset):
@@ -73,7 +82,7 @@ def _columns(dataset: Sequence[Any]) -> list[Array]:
         dataset = (dataset,)
     if isinstance(dataset, list) and isinstance(dataset[0], tuple | list):
         dataset = tuple(zip(*dataset, strict=True))  # pairs: turn rows into columns
-    arrays = [np.asarray(column) for column in dataset]
+    arrays = [_column(column) for column in dataset]
     lengths = [len(a) if a.ndim else 0 for a in arrays]
     if len(set(lengths)) > 1:
         raise ValueError(

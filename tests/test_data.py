@@ -121,6 +121,21 @@ def test_kinds_of_data_sets(dataset):
     assert y.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("dataset", "dtype"),
+    [
+        (([[0.5], [1.5]], [0, 1]), np.float32),
+        ([(0.5, 0), (1.5, 1)], np.float32),
+        (([np.float64(0.5), np.float64(1.5)], [0, 1]), np.float64),
+        ([(np.array([0.5]), 0), (np.array([1.5]), 1)], np.float64),
+    ],
+)
+def test_python_numbers_get_the_default_dtype_and_arrays_keep_theirs(dataset, dtype):
+    x, y = next(iter(nn.DataLoader(dataset, batch_size=2)))
+    assert x.dtype == dtype
+    assert y.dtype == np.int64
+
+
 def test_a_single_array_gives_batches_of_one():
     ((x,), *_) = nn.DataLoader(X, batch_size=2)
     assert x.tolist() == [[0, 1], [2, 3]]
