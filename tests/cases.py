@@ -45,6 +45,14 @@ def nonzero(values):
     return values + np.copysign(0.5, values)
 
 
+def inside(values):
+    return values / 3
+
+
+def above_one(values):
+    return np.abs(values) + 1.3
+
+
 def whole(values):
     return np.round(values)
 
@@ -283,6 +291,30 @@ CASES = {
     "tanh": Case(elementwise(real), Tensor.tanh, np.tanh),
     "relu": Case(elementwise(real), Tensor.relu, lambda x: np.where(x > 0, x, 0)),
     "sigmoid": Case(elementwise(real), Tensor.sigmoid, lambda x: 1 / (1 + np.exp(-x))),
+    "square": Case(elementwise(real), Tensor.square, lambda x: x * x),
+    "reciprocal": Case(elementwise(nonzero), Tensor.reciprocal, lambda x: x**-1.0),
+    "rsqrt": Case(elementwise(positive), Tensor.rsqrt, lambda x: x**-0.5),
+    "exp2": Case(elementwise(real), Tensor.exp2, lambda x: 2.0**x),
+    "expm1": Case(elementwise(real), Tensor.expm1, lambda x: np.exp(x) - 1),
+    "log2": Case(elementwise(positive), Tensor.log2, lambda x: np.log(x) / math.log(2)),
+    "log10": Case(elementwise(positive), Tensor.log10, lambda x: np.log(x) / math.log(10)),
+    "log1p": Case(elementwise(positive), Tensor.log1p, lambda x: np.log(1 + x)),
+    "sin": Case(elementwise(real), Tensor.sin, np.sin),
+    "cos": Case(elementwise(real), Tensor.cos, np.cos),
+    "tan": Case(elementwise(inside), Tensor.tan, lambda x: np.sin(x) / np.cos(x)),
+    "asin": Case(elementwise(inside), Tensor.asin, np.arcsin),
+    "acos": Case(elementwise(inside), Tensor.acos, np.arccos),
+    "atan": Case(elementwise(real), Tensor.atan, np.arctan),
+    "sinh": Case(elementwise(real), Tensor.sinh, lambda x: (np.exp(x) - np.exp(-x)) / 2),
+    "cosh": Case(elementwise(real), Tensor.cosh, lambda x: (np.exp(x) + np.exp(-x)) / 2),
+    "asinh": Case(elementwise(real), Tensor.asinh, lambda x: np.log(x + np.sqrt(x * x + 1))),
+    "acosh": Case(elementwise(above_one), Tensor.acosh, lambda x: np.log(x + np.sqrt(x * x - 1))),
+    "atanh": Case(elementwise(inside), Tensor.atanh, lambda x: np.log((1 + x) / (1 - x)) / 2),
+    "silu": Case(elementwise(real), Tensor.silu, lambda x: x / (1 + np.exp(-x))),
+    "logsigmoid": Case(
+        elementwise(real), Tensor.logsigmoid, lambda x: np.log(1 / (1 + np.exp(-x)))
+    ),
+    "softsign": Case(elementwise(real), Tensor.softsign, lambda x: x / (1 + np.abs(x))),
     "astype": Case(casts(), Tensor.astype, np.ndarray.astype),
     "add": Case(elementwise(real, real), lambda a, b: a + b, lambda a, b: a + b),
     "subtract": Case(elementwise(real, real), lambda a, b: a - b, lambda a, b: a - b),

@@ -30,6 +30,7 @@ from tinygrad_sm.autograd import (
     next_number,
     recording,
 )
+from tinygrad_sm.elementwise import Elementwise
 from tinygrad_sm.errors import DtypeError, GradientError, ShapeError
 
 Array = npt.NDArray[Any]
@@ -64,7 +65,7 @@ def get_default_dtype() -> np.dtype[Any]:
     return _default_dtype
 
 
-class Tensor:
+class Tensor(Elementwise):
     """An array that remembers how it was computed.
 
     data: a number, a nested list, a NumPy array or a Tensor. Python numbers and lists become
@@ -497,13 +498,23 @@ class Tensor:
         return binary(ops.matmul, other, self)
 
     def __neg__(self) -> Tensor:
-        return unary(ops.negative, self)
+        return self._unary(ops.negative)
 
     def __pos__(self) -> Tensor:
         return self
 
     def __abs__(self) -> Tensor:
-        return unary(ops.abs, self)
+        return self._unary(ops.abs)
+
+    def _unary(self, op: ops.Op) -> Tensor:
+        """Apply an operation of one input and no attributes; see "recording" below."""
+        t = _constant(op.forward(self._data))
+        if self._requires_grad and recording.on and op.rules:
+            t._requires_grad = True
+            t._op = op
+            t._inputs = (self,)
+            t._arrays = (self._data,)
+        return t
 
     # Comparisons are elementwise; a Tensor is hashed by identity, so it can be a dictionary's key.
     __hash__ = object.__hash__
@@ -525,62 +536,6 @@ class Tensor:
 
     def __ge__(self, other: Any) -> Tensor:
         return binary(ops.greater_equal, self, other)
-
-    def exp(self) -> Tensor:
-        """eˣ, elementwise. Derivative: eˣ.
-
-        >>> Tensor([0.0, 1.0]).exp()
-        Tensor([1.    , 2.7183])
-        """
-        return unary(ops.exp, self)
-
-    def log(self) -> Tensor:
-        """The natural logarithm ln x, elementwise. Derivative: 1/x.
-
-        >>> Tensor([1.0, 10.0]).log()
-        Tensor([0.    , 2.3026])
-        """
-        return unary(ops.log, self)
-
-    def sqrt(self) -> Tensor:
-        """The square root √x, elementwise. Derivative: 1 / (2√x).
-
-        >>> Tensor([4.0, 9.0]).sqrt()
-        Tensor([2., 3.])
-        """
-        return unary(ops.sqrt, self)
-
-    def abs(self) -> Tensor:
-        """The absolute value |x|, elementwise. Derivative: the sign of x, 0 at 0.
-
-        >>> Tensor([-2.0, 3.0]).abs()
-        Tensor([2., 3.])
-        """
-        return unary(ops.abs, self)
-
-    def tanh(self) -> Tensor:
-        """The hyperbolic tangent, elementwise. Derivative: 1 − tanh² x.
-
-        >>> Tensor([0.0, 1.0]).tanh()
-        Tensor([0.    , 0.7616])
-        """
-        return unary(ops.tanh, self)
-
-    def sigmoid(self) -> Tensor:
-        """σ(x) = 1 / (1 + e⁻ˣ), elementwise. Derivative: σ (1 − σ).
-
-        >>> Tensor([-1000.0, 0.0, 1000.0]).sigmoid()
-        Tensor([0. , 0.5, 1. ])
-        """
-        return unary(ops.sigmoid, self)
-
-    def relu(self) -> Tensor:
-        """max(x, 0), elementwise. Derivative: 1 where x > 0, else 0.
-
-        >>> Tensor([-1.0, 0.0, 2.0]).relu()
-        Tensor([0., 0., 2.])
-        """
-        return unary(ops.relu, self)
 
     def astype(self, dtype: npt.DTypeLike) -> Tensor:
         """The same values as another dtype. The gradient comes back in this tensor's dtype.
@@ -1025,7 +980,8 @@ def _rebuild(cls: type[Tensor], data: Array, requires_grad: bool, grad: Any, nam
 
 
 # ---- recording ---------------------------------------------------------------------------------
-# The way every operation takes. One input and two inputs have a path of their own, for speed.
+# The way every operation takes. One input and two inputs have a path of their own, for speed:
+# `Tensor._unary` above and `binary`.
 
 _NO_ATTRIBUTES: dict[str, Any] = {}
 _new = Tensor.__new__
@@ -1050,17 +1006,6 @@ def _constant(data: Array) -> Tensor:
     t._backward_seed = None
     t.scope = None
     t.name = None
-    return t
-
-
-def unary(op: ops.Op, x: Tensor) -> Tensor:
-    """Apply an operation of one input and no attributes."""
-    t = _constant(op.forward(x._data))
-    if x._requires_grad and recording.on and op.rules:
-        t._requires_grad = True
-        t._op = op
-        t._inputs = (x,)
-        t._arrays = (x._data,)
     return t
 
 

@@ -4,6 +4,7 @@ g is the gradient of the loss with respect to the result y; a rule gives the gra
 to the input. The chain rule is the multiplication by g.
 """
 
+import math
 from functools import cache
 from typing import Any
 
@@ -31,6 +32,11 @@ def _sigmoid(x: Any) -> Any:
     return np.where(x < 0, e, np.ones_like(e)) / (1 + e)
 
 
+def _softplus(x: Any) -> Any:
+    """ln(1 + eˣ), which is x + ln(1 + e⁻ˣ) for a large x: neither overflows."""
+    return np.maximum(x, _zero(x.dtype)) + np.log1p(np.exp(-np.absolute(x)))
+
+
 def _power(a: Any, b: Any) -> Any:
     """aᵇ. A single exponent goes to Python's **: NumPy has short cuts for squares and roots."""
     if b.ndim == 0 and np.result_type(a, b) == a.dtype:
@@ -48,6 +54,34 @@ abs = Op("abs", np.absolute, lambda g, y, x: g * sign(x))
 tanh = Op("tanh", np.tanh, lambda g, y, x: g * (1 - y * y))
 relu = Op("relu", lambda x: np.maximum(x, _zero(x.dtype)), lambda g, y, x: g * _is_positive(y))
 sigmoid = Op("sigmoid", _sigmoid, lambda g, y, x: g * y * (1 - y))
+
+square = Op("square", np.square, lambda g, y, x: g * (2 * x))
+reciprocal = Op("reciprocal", lambda x: 1 / x, lambda g, y, x: -g * y * y)
+rsqrt = Op("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, y, x: -g * y / (2 * x))
+
+exp2 = Op("exp2", np.exp2, lambda g, y, x: g * (y * math.log(2)))
+expm1 = Op("expm1", np.expm1, lambda g, y, x: g * (y + 1))
+log2 = Op("log2", np.log2, lambda g, y, x: g / (x * math.log(2)))
+log10 = Op("log10", np.log10, lambda g, y, x: g / (x * math.log(10)))
+log1p = Op("log1p", np.log1p, lambda g, y, x: g / (1 + x))
+
+sin: Op = Op("sin", np.sin, lambda g, y, x: g * cos(x))
+cos: Op = Op("cos", np.cos, lambda g, y, x: -g * sin(x))
+tan = Op("tan", np.tan, lambda g, y, x: g * (1 + y * y))
+asin = Op("asin", np.arcsin, lambda g, y, x: g * rsqrt(1 - x * x))
+acos = Op("acos", np.arccos, lambda g, y, x: -g * rsqrt(1 - x * x))
+atan = Op("atan", np.arctan, lambda g, y, x: g / (1 + x * x))
+sinh: Op = Op("sinh", np.sinh, lambda g, y, x: g * cosh(x))
+cosh: Op = Op("cosh", np.cosh, lambda g, y, x: g * sinh(x))
+asinh = Op("asinh", np.arcsinh, lambda g, y, x: g * rsqrt(x * x + 1))
+acosh = Op("acosh", np.arccosh, lambda g, y, x: g * rsqrt(x * x - 1))
+atanh = Op("atanh", np.arctanh, lambda g, y, x: g / (1 - x * x))
+
+silu = Op("silu", lambda x: x * _sigmoid(x), lambda g, y, x: g * (sigmoid(x) * (1 + x - y)))
+logsigmoid = Op("logsigmoid", lambda x: -_softplus(-x), lambda g, y, x: g * sigmoid(-x))
+softsign = Op(
+    "softsign", lambda x: x / (1 + np.absolute(x)), lambda g, y, x: g / square(1 + abs(x))
+)
 
 astype: Op = Op(
     "astype",
