@@ -45,6 +45,11 @@ def nonzero(values):
     return values + np.copysign(0.5, values)
 
 
+def shifted(values):
+    """So that no two of the real values are equal, and none is near another."""
+    return np.floor(values * 4) / 4 + 0.111
+
+
 def inside(values):
     return values / 3
 
@@ -110,6 +115,13 @@ def elementwise(draw, *domains):
     if len(domains) == 1:
         return (draw(arrays(shape, domains[0])),), {}
     return tuple(draw(arrays(draw(shapes_that_stretch_to(shape)), d)) for d in domains), {}
+
+
+@st.composite
+def settings(draw, **choices):
+    """One array, and for each setting one of the values given."""
+    attributes = {name: draw(st.sampled_from(values)) for name, values in choices.items()}
+    return (draw(arrays(draw(shapes()))),), attributes
 
 
 @st.composite
@@ -315,11 +327,43 @@ CASES = {
         elementwise(real), Tensor.logsigmoid, lambda x: np.log(1 / (1 + np.exp(-x)))
     ),
     "softsign": Case(elementwise(real), Tensor.softsign, lambda x: x / (1 + np.abs(x))),
+    "clamp": Case(settings(min=(None, -0.71), max=(0.73,)), Tensor.clamp, np.clip),
+    "hardtanh": Case(
+        settings(low=(-0.71,), high=(0.73,)),
+        lambda x, low, high: x.hardtanh(low, high),
+        lambda x, low, high: np.clip(x, low, high),
+    ),
+    "leaky_relu": Case(
+        settings(slope=(0.01, 0.3)),
+        lambda x, slope: x.leaky_relu(slope),
+        lambda x, slope: np.maximum(x, x * slope),
+    ),
+    "elu": Case(
+        settings(alpha=(1.0, 0.5)),
+        Tensor.elu,
+        lambda x, alpha: np.where(x > 0, x, alpha * (np.exp(x) - 1)),
+    ),
+    "celu": Case(
+        settings(alpha=(1.0, 0.5)),
+        Tensor.celu,
+        lambda x, alpha: np.where(x > 0, x, alpha * (np.exp(x / alpha) - 1)),
+    ),
+    "softplus": Case(
+        settings(beta=(1.0, 2.5)),
+        Tensor.softplus,
+        lambda x, beta: np.log(1 + np.exp(beta * x)) / beta,
+    ),
     "astype": Case(casts(), Tensor.astype, np.ndarray.astype),
     "add": Case(elementwise(real, real), lambda a, b: a + b, lambda a, b: a + b),
     "subtract": Case(elementwise(real, real), lambda a, b: a - b, lambda a, b: a - b),
     "multiply": Case(elementwise(real, real), lambda a, b: a * b, lambda a, b: a * b),
     "divide": Case(elementwise(real, nonzero), lambda a, b: a / b, lambda a, b: a / b),
+    "maximum": Case(elementwise(real, shifted), Tensor.maximum, lambda a, b: np.where(a > b, a, b)),
+    "minimum": Case(elementwise(real, shifted), Tensor.minimum, lambda a, b: np.where(a < b, a, b)),
+    "logaddexp": Case(
+        elementwise(real, real), Tensor.logaddexp, lambda a, b: np.log(np.exp(a) + np.exp(b))
+    ),
+    "atan2": Case(elementwise(real, nonzero), Tensor.atan2, lambda a, b: np.angle(b + 1j * a)),
     "power": Case(elementwise(positive, real), lambda a, b: a**b, lambda a, b: a**b),
     "where": Case(elementwise(truth, real, real), ops.where, np.where),
     "sign": Case(elementwise(real), ops.sign, lambda x: np.where(x < 0, -1.0, 1.0)),

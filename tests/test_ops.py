@@ -125,6 +125,8 @@ def gradient(function, values):
         (lambda x: x.min(axis=0), [[2, 2], [2, 1]], [[1, 0], [0, 1]]),
         (lambda x: x.abs(), [-2, 0, 2], [-1, 0, 1]),
         (lambda x: x.relu(), [-2, 0, 2], [0, 0, 1]),
+        (lambda x: x.elu(0.5), [0, 2], [0.5, 1]),
+        (lambda x: x.celu(0.5), [0, 2], [1, 1]),
         (lambda x: x**2, [-3, 0, 3], [-6, 0, 6]),
         (lambda x: x**3, [-3, 0, 3], [27, 0, 27]),
         (lambda x: x**1, [-3, 0, 3], [1, 1, 1]),
@@ -240,3 +242,12 @@ def test_an_exponent_of_one_number_widens_as_any_other_factor_does():
     x = Tensor([1.0, 2.0])
     assert (x ** Tensor(np.float64(2))).dtype == (x * Tensor(np.float64(2))).dtype == np.float64
     assert (x**2.0).dtype == np.float32
+
+
+def test_logaddexp_neither_overflows_nor_loses_its_gradient():
+    a, b = tensors([np.array([-1e300, 800.0, 0.0]), np.array([1e300, -800.0, 0.0])])
+    y = a.logaddexp(b)
+    y.sum().backward()
+    assert y.tolist() == [1e300, 800, np.log(2)]
+    assert a.grad.tolist() == [0, 1, 0.5]
+    assert b.grad.tolist() == [1, 0, 0.5]

@@ -5,7 +5,7 @@ What each computes, and its derivative, stands in `ops/elementwise.py`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_sm import ops
 
@@ -21,6 +21,9 @@ class Elementwise:
     if TYPE_CHECKING:
 
         def _unary(self, op: ops.Op) -> Tensor: ...
+
+        @staticmethod
+        def _apply(op: ops.Op, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Tensor: ...
 
     # ---- powers, exponentials and logarithms ---------------------------------------------------
 
@@ -259,3 +262,109 @@ class Elementwise:
         Tensor([-0.5 ,  0.75])
         """
         return self._unary(ops.softsign)
+
+    def softplus(self, beta: float = 1.0) -> Tensor:
+        """ln(1 + e^βx) / β, a smooth relu, elementwise. Derivative: σ(βx).
+
+        >>> Tensor([-1.0, 0.0, 1000.0]).softplus()
+        Tensor([3.1326e-01, 6.9315e-01, 1.0000e+03])
+        """
+        return self._apply(ops.softplus, (self,), {"beta": _above_0("beta", beta)})
+
+    def leaky_relu(self, negative_slope: float = 0.01) -> Tensor:
+        """x where x > 0, else `negative_slope` · x. Derivative: 1, else the slope.
+
+        >>> Tensor([-2.0, 3.0]).leaky_relu(0.5)
+        Tensor([-1.,  3.])
+        """
+        return self._apply(ops.leaky_relu, (self,), {"slope": negative_slope})
+
+    def elu(self, alpha: float = 1.0) -> Tensor:
+        """x where x > 0, else α (eˣ − 1). Derivative: 1, else α eˣ.
+
+        >>> Tensor([-1.0, 3.0]).elu()
+        Tensor([-0.6321,  3.    ])
+        """
+        return self._apply(ops.elu, (self,), {"alpha": alpha})
+
+    def celu(self, alpha: float = 1.0) -> Tensor:
+        """x where x > 0, else α (e^(x/α) − 1). Derivative: 1, else e^(x/α).
+
+        >>> Tensor([-1.0, 3.0]).celu(2.0)
+        Tensor([-0.7869,  3.    ])
+        """
+        return self._apply(ops.celu, (self,), {"alpha": _above_0("alpha", alpha)})
+
+    def hardtanh(self, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+        """x, held between `min_val` and `max_val`. Derivative: 1 strictly between them, else 0.
+
+        >>> Tensor([-2.0, 0.5, 2.0]).hardtanh()
+        Tensor([-1. ,  0.5,  1. ])
+        """
+        if not min_val < max_val:
+            raise ValueError(f"hardtanh needs min_val < max_val, got {min_val} and {max_val}")
+        return self._apply(ops.hardtanh, (self,), {"low": min_val, "high": max_val})
+
+    def relu6(self) -> Tensor:
+        """min(max(x, 0), 6), elementwise. Derivative: 1 strictly between 0 and 6, else 0.
+
+        >>> Tensor([-1.0, 3.0, 8.0]).relu6()
+        Tensor([0., 3., 6.])
+        """
+        return self.hardtanh(0.0, 6.0)
+
+    def clamp(self, min: float | None = None, max: float | None = None) -> Tensor:
+        """x, held to at least `min` and at most `max`; also called `clip`.
+
+        Derivative: 1 from min to max, both included, else 0.
+
+        >>> Tensor([-2.0, 0.5, 2.0]).clamp(0.0, 1.0)
+        Tensor([0. , 0.5, 1. ])
+        """
+        if min is None and max is None:
+            raise ValueError("clamp needs min, max or both")
+        return self._apply(ops.clamp, (self,), {"min": min, "max": max})
+
+    clip = clamp
+
+    # ---- with another tensor -------------------------------------------------------------------
+
+    def maximum(self, other: Any) -> Tensor:
+        """The larger of two elements. Derivative: 1 for the larger; equal ones share it.
+
+        >>> Tensor([1.0, 5.0]).maximum([3.0, 4.0])
+        Tensor([3., 5.])
+        """
+        return self._apply(ops.maximum, (self, other), {})
+
+    def minimum(self, other: Any) -> Tensor:
+        """The smaller of two elements. Derivative: 1 for the smaller; equal ones share it.
+
+        >>> Tensor([1.0, 5.0]).minimum([3.0, 4.0])
+        Tensor([1., 4.])
+        """
+        return self._apply(ops.minimum, (self, other), {})
+
+    def logaddexp(self, other: Any) -> Tensor:
+        """ln(eᵃ + eᵇ) without overflow. Derivatives: σ(a − b) and σ(b − a).
+
+        >>> Tensor([1000.0]).logaddexp([1000.0])
+        Tensor([1000.6932])
+        """
+        return self._apply(ops.logaddexp, (self, other), {})
+
+    def atan2(self, other: Any) -> Tensor:
+        """The angle of the point (other, self), in radians from −π to π.
+
+        Derivatives: x / (x² + y²) for y = self, −y / (x² + y²) for x = other.
+
+        >>> Tensor([1.0, 1.0]).atan2([1.0, -1.0])
+        Tensor([0.7854, 2.3562])
+        """
+        return self._apply(ops.atan2, (self, other), {})
+
+
+def _above_0(name: str, value: float) -> float:
+    if not value > 0:
+        raise ValueError(f"{name} needs to be above 0, got {value}")
+    return value

@@ -138,6 +138,16 @@ TWINS = {
     "silu": torch.nn.functional.silu,
     "logsigmoid": torch.nn.functional.logsigmoid,
     "softsign": torch.nn.functional.softsign,
+    "clamp": lambda x, min, max: torch.clamp(x, min, max),
+    "hardtanh": lambda x, low, high: torch.nn.functional.hardtanh(x, low, high),
+    "leaky_relu": lambda x, slope: torch.nn.functional.leaky_relu(x, slope),
+    "elu": torch.nn.functional.elu,
+    "celu": torch.nn.functional.celu,
+    "softplus": torch.nn.functional.softplus,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "logaddexp": torch.logaddexp,
+    "atan2": torch.atan2,
     "astype": lambda x, dtype: x.to(torch.float64) * 1,
     "add": torch.add,
     "subtract": torch.subtract,
@@ -206,10 +216,44 @@ def test_extremes_where_there_is_a_nan(name, axis):
     check(CASES[name].call, extreme(name), values, axis=axis, keepdims=False)
 
 
-@pytest.mark.parametrize("name", ["abs", "relu", "sign", "tanh", "sigmoid", "exp"])
+SMOOTH_FAR_OUT = ["silu", "softsign", "atan", "logsigmoid", "square", "expm1"]
+
+
+@pytest.mark.parametrize("name", ["abs", "relu", "sign", "tanh", "sigmoid", "exp", *SMOOTH_FAR_OUT])
 def test_elementwise_at_0_and_far_out(name):
     values = np.array([-1e3, -50, -1, -1e-300, 0, 1e-300, 1, 50])
     check(CASES[name].call, TWINS[name], values)
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes"),
+    [
+        ("clamp", {"min": -1.0, "max": 1.0}),
+        ("clamp", {"min": None, "max": 1.0}),
+        ("clamp", {"min": 1.0, "max": -1.0}),
+        ("hardtanh", {"low": -1.0, "high": 1.0}),
+        ("hardtanh", {"low": 0.0, "high": 6.0}),
+        ("leaky_relu", {"slope": 0.1}),
+        ("elu", {"alpha": 0.5}),
+        ("celu", {"alpha": 0.5}),
+        ("softplus", {"beta": 2.0}),
+    ],
+)
+def test_elementwise_at_its_bounds_and_far_out(name, attributes):
+    values = np.array([-1e3, -50.0, -1.0, 0.0, 1.0, 6.0, 50.0, 1e3, np.nan])
+    if name in (
+        "elu",
+        "celu",
+    ):  # PyTorch's second derivative at 0 is neither that of left nor right
+        values = values[values != 0]
+    check(CASES[name].call, TWINS[name], values, **attributes)
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum", "logaddexp"])
+def test_equal_pairs(name):
+    a = np.array([1.0, 2.0, 3.0, 0.0, -30.0])
+    b = np.array([1.0, 3.0, 2.0, 0.0, 30.0])
+    check(CASES[name].call, TWINS[name], a, b)
 
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 3, 4, -1, -2, 0.5, 1.5, -0.5])

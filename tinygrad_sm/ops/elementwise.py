@@ -44,6 +44,13 @@ def _power(a: Any, b: Any) -> Any:
     return np.power(a, b)
 
 
+def _clamp_rule(g: Any, y: Any, x: Any, min: Any = None, max: Any = None) -> Any:
+    """g from min to max, both included, else 0."""
+    if min is not None:
+        g = where(x >= min, g, 0)
+    return g if max is None else where(x <= max, g, 0)
+
+
 # ---- one input ---------------------------------------------------------------------------------
 
 negative = Op("negative", np.negative, lambda g, y, x: -g)
@@ -83,6 +90,34 @@ softsign = Op(
     "softsign", lambda x: x / (1 + np.absolute(x)), lambda g, y, x: g / square(1 + abs(x))
 )
 
+# ---- one input and settings -------------------------------------------------------------------
+
+clamp = Op("clamp", lambda x, min=None, max=None: np.clip(x, min, max), _clamp_rule)
+hardtanh = Op(
+    "hardtanh",
+    lambda x, low=-1.0, high=1.0: np.clip(x, low, high),
+    lambda g, y, x, low=-1.0, high=1.0: where((x <= low) + (x >= high), 0, g),
+)
+leaky_relu = Op(
+    "leaky_relu",
+    lambda x, slope=0.01: np.where(x > 0, x, x * slope),
+    lambda g, y, x, slope=0.01: where(x > 0, g, g * slope),
+)
+elu = Op(
+    "elu",
+    lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+    lambda g, y, x, alpha=1.0: where(x <= 0, g * (y + alpha), g),
+)
+celu = Op(
+    "celu",
+    lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha)),
+    lambda g, y, x, alpha=1.0: where(x <= 0, g * (y / alpha + 1), g),
+)
+softplus = Op(
+    "softplus",
+    lambda x, beta=1.0: _softplus(beta * x) / beta,
+    lambda g, y, x, beta=1.0: g * sigmoid(beta * x),
+)
 astype: Op = Op(
     "astype",
     lambda x, dtype: x.astype(dtype),
@@ -95,6 +130,35 @@ add = Op("add", np.add, lambda g, y, a, b: g, lambda g, y, a, b: g, broadcasts=T
 subtract = Op("subtract", np.subtract, lambda g, y, a, b: g, lambda g, y, a, b: -g, broadcasts=True)
 multiply = Op(
     "multiply", np.multiply, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, broadcasts=True
+)
+maximum = Op(
+    "maximum",
+    np.maximum,
+    # Equal elements share the gradient.
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(a > b, g, 0)),
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(b > a, g, 0)),
+    broadcasts=True,
+)
+minimum = Op(
+    "minimum",
+    np.minimum,
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(a < b, g, 0)),
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(b < a, g, 0)),
+    broadcasts=True,
+)
+logaddexp = Op(
+    "logaddexp",
+    np.logaddexp,
+    lambda g, y, a, b: g * sigmoid(a - b),
+    lambda g, y, a, b: g * sigmoid(b - a),
+    broadcasts=True,
+)
+atan2 = Op(
+    "atan2",
+    np.arctan2,
+    lambda g, y, a, b: g * b / (a * a + b * b),
+    lambda g, y, a, b: -g * a / (a * a + b * b),
+    broadcasts=True,
 )
 divide = Op(
     "divide",
@@ -123,7 +187,7 @@ where: Op = Op(
 # ---- without a derivative: constant between their jumps ----------------------------------------
 
 sign: Op = Op("sign", np.sign)
-equal = Op("equal", np.equal, broadcasts=True)
+equal: Op = Op("equal", np.equal, broadcasts=True)
 not_equal = Op("not_equal", np.not_equal, broadcasts=True)
 less = Op("less", np.less, broadcasts=True)
 less_equal = Op("less_equal", np.less_equal, broadcasts=True)
