@@ -56,7 +56,7 @@ class Module:
         try:
             output = self.forward(*inputs, **options) if options else self.forward(*inputs)
         except AttributeError as error:
-            if any(isinstance(x, np.ndarray) for x in inputs):
+            if isinstance(error.obj, np.ndarray):  # it was asked for what only a Tensor has
                 raise TypeError(
                     f"{type(self).__name__} takes Tensors, got a NumPy array: "
                     "wrap it, as in Tensor(array)"
@@ -201,4 +201,5 @@ class Sequential(Module):
         return self.layers[i]
 
     def _parts(self) -> Iterator[tuple[str, Any]]:
-        return _take_apart("", self.layers)
+        others = {name: value for name, value in vars(self).items() if name != "layers"}
+        return _take_apart("", dict(enumerate(self.layers)) | others)

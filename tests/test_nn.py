@@ -267,3 +267,21 @@ def test_a_module_that_returns_its_input_leaves_no_mark_on_it():
     x = Tensor([1.0])
     assert Identity()(x) is x
     assert x.scope is None
+
+
+def test_a_sequential_has_what_a_subclass_adds_to_its_layers():
+    class Scaled(nn.Sequential):
+        def __init__(self):
+            super().__init__(nn.Linear(2, 2))
+            self.scale = nn.Parameter([1.0])
+
+    assert [name for name, _ in Scaled().named_parameters()] == ["scale", "0.weight", "0.bias"]
+
+
+def test_a_slip_in_forward_is_not_blamed_on_an_array_beside_it():
+    class Slip(nn.Module):
+        def forward(self, x, mask):
+            return x.relo()
+
+    with pytest.raises(AttributeError, match="relo"):
+        Slip()(Tensor([1.0]), np.ones(1))
