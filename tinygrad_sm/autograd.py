@@ -142,14 +142,14 @@ def backpropagate(
         g = gradients.pop(tensor, None)
         if g is None:
             continue
-        if tensor._hooks and hooks and tensor._op is not None:
-            g = _run_hooks(tensor, g, record)
-        if tensor._retains_grad or tensor in kept:
-            kept[tensor] = g
         op = tensor._op
         if op is None:  # a root that is a leaf
             gradients[tensor] = g
             continue
+        if tensor._hooks and hooks:
+            g = _run_hooks(tensor, g, record)
+        if tensor._retains_grad or tensor in kept:
+            kept[tensor] = g
         inputs = tensor._inputs
         if latest_write.number > tensor.number:
             _check_unchanged(tensor, inputs)

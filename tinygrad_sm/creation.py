@@ -6,13 +6,12 @@ own: `randn(3, generator=numpy.random.default_rng(0))`.
 
 from __future__ import annotations
 
-from operator import index
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_sm.tensor import Tensor, get_default_dtype
+from tinygrad_sm.tensor import Tensor, as_ints, get_default_dtype
 
 Shape = Any  # f(2, 3) or f((2, 3))
 
@@ -41,12 +40,6 @@ def default_generator() -> np.random.Generator:
     return _generator
 
 
-def _shape(shape: tuple[Any, ...]) -> tuple[int, ...]:
-    if len(shape) == 1 and isinstance(shape[0], tuple | list):
-        shape = tuple(shape[0])
-    return tuple(map(index, shape))
-
-
 def _tensor(values: Any, dtype: npt.DTypeLike | None, requires_grad: bool) -> Tensor:
     array = np.asarray(values, dtype=get_default_dtype() if dtype is None else dtype)
     return Tensor(array, requires_grad=requires_grad, copy=False)
@@ -58,7 +51,7 @@ def zeros(*shape: Shape, dtype: npt.DTypeLike | None = None, requires_grad: bool
     >>> zeros(2)
     Tensor([0., 0.])
     """
-    return full(_shape(shape), 0, dtype=dtype, requires_grad=requires_grad)
+    return full(as_ints(shape), 0, dtype=dtype, requires_grad=requires_grad)
 
 
 def ones(*shape: Shape, dtype: npt.DTypeLike | None = None, requires_grad: bool = False) -> Tensor:
@@ -67,7 +60,7 @@ def ones(*shape: Shape, dtype: npt.DTypeLike | None = None, requires_grad: bool 
     >>> ones(1, 2)
     Tensor([[1., 1.]])
     """
-    return full(_shape(shape), 1, dtype=dtype, requires_grad=requires_grad)
+    return full(as_ints(shape), 1, dtype=dtype, requires_grad=requires_grad)
 
 
 def full(
@@ -147,7 +140,7 @@ def randn(
     >>> randn(2, 3).shape
     (2, 3)
     """
-    values = (generator or default_generator()).standard_normal(_shape(shape))
+    values = (generator or default_generator()).standard_normal(as_ints(shape))
     return _tensor(values, dtype, requires_grad)
 
 
@@ -178,7 +171,7 @@ def uniform(
     >>> uniform(2, 3, low=-1.0, high=1.0).shape
     (2, 3)
     """
-    values = (generator or default_generator()).uniform(low, high, _shape(shape))
+    values = (generator or default_generator()).uniform(low, high, as_ints(shape))
     result = _tensor(values, dtype, requires_grad)
     if low < high:  # rounding to float32 may have made a value as large as high
         below = np.nextafter(result.dtype.type(high), result.dtype.type(low))

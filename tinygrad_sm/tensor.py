@@ -637,7 +637,7 @@ class Tensor(Elementwise):
         Tensor([[1., 2.],
                 [3., 4.]])
         """
-        return apply(ops.reshape, (self,), {"shape": _ints(shape)})
+        return apply(ops.reshape, (self,), {"shape": as_ints(shape)})
 
     def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
         """Make one axis of the axes from `start_axis` to `end_axis`.
@@ -682,7 +682,7 @@ class Tensor(Elementwise):
         >>> Tensor([[[1.0, 2.0]]]).permute(2, 0, 1).shape
         (2, 1, 1)
         """
-        order = _ints(axes)
+        order = as_ints(axes)
         full = tuple(_one_axis(a, self.ndim) for a in order)
         if sorted(full) != list(range(self.ndim)):
             raise ShapeError(
@@ -722,7 +722,7 @@ class Tensor(Elementwise):
         Tensor([[1., 1., 1.],
                 [2., 2., 2.]])
         """
-        wanted = _ints(shape)
+        wanted = as_ints(shape)
         own = (1,) * (len(wanted) - self.ndim) + self.shape
         if len(own) != len(wanted) or any(
             new not in (-1, old) and old != 1 for new, old in zip(wanted, own, strict=True)
@@ -917,7 +917,7 @@ def _is_numeric(x: object) -> bool:
     return isinstance(x, Tensor | np.ndarray | np.generic | float | int | list | tuple)
 
 
-def _ints(arguments: tuple[Any, ...]) -> tuple[int, ...]:
+def as_ints(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     """`f(2, 3)` and `f((2, 3))` mean the same."""
     if len(arguments) == 1 and isinstance(arguments[0], tuple | list):
         arguments = tuple(arguments[0])

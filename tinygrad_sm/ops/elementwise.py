@@ -90,7 +90,7 @@ softsign = Op(
     "softsign", lambda x: x / (1 + np.absolute(x)), lambda g, y, x: g / square(1 + abs(x))
 )
 
-# ---- one input and settings -------------------------------------------------------------------
+# ---- one input and settings --------------------------------------------------------------------
 
 clamp = Op("clamp", lambda x, min=None, max=None: np.clip(x, min, max), _clamp_rule)
 hardtanh = Op(
@@ -118,6 +118,7 @@ softplus = Op(
     lambda x, beta=1.0: _softplus(beta * x) / beta,
     lambda g, y, x, beta=1.0: g * sigmoid(beta * x),
 )
+
 astype: Op = Op(
     "astype",
     lambda x, dtype: x.astype(dtype),
@@ -130,6 +131,21 @@ add = Op("add", np.add, lambda g, y, a, b: g, lambda g, y, a, b: g, broadcasts=T
 subtract = Op("subtract", np.subtract, lambda g, y, a, b: g, lambda g, y, a, b: -g, broadcasts=True)
 multiply = Op(
     "multiply", np.multiply, lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, broadcasts=True
+)
+divide = Op(
+    "divide",
+    np.divide,
+    lambda g, y, a, b: g / b,
+    lambda g, y, a, b: -g * y / b,
+    broadcasts=True,
+)
+power: Op = Op(
+    "power",
+    _power,
+    # b aᵇ⁻¹, and 0 where a and b are both 0; aᵇ ln a, and 0 where a is 0.
+    lambda g, y, a, b: g * (b * power(a + (a == 0) * (b == 0), b - 1)),
+    lambda g, y, a, b: g * (y * log(a + (a == 0))),
+    broadcasts=True,
 )
 maximum = Op(
     "maximum",
@@ -158,21 +174,6 @@ atan2 = Op(
     np.arctan2,
     lambda g, y, a, b: g * b / (a * a + b * b),
     lambda g, y, a, b: -g * a / (a * a + b * b),
-    broadcasts=True,
-)
-divide = Op(
-    "divide",
-    np.divide,
-    lambda g, y, a, b: g / b,
-    lambda g, y, a, b: -g * y / b,
-    broadcasts=True,
-)
-power: Op = Op(
-    "power",
-    _power,
-    # b aᵇ⁻¹, and 0 where a and b are both 0; aᵇ ln a, and 0 where a is 0.
-    lambda g, y, a, b: g * (b * power(a + (a == 0) * (b == 0), b - 1)),
-    lambda g, y, a, b: g * (y * log(a + (a == 0))),
     broadcasts=True,
 )
 where: Op = Op(
