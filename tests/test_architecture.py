@@ -88,6 +88,27 @@ def test_the_graph_does_not_know_its_pictures():
     assert not [n for n in imports(ENGINE / "graph.py") if within(n, "tinygrad_sm.viz")]
 
 
+def code_lines(path):
+    """How many lines are neither blank nor comment, docstring or import."""
+    source = path.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    prose = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for line in range(node.lineno, node.end_lineno + 1)
+    }
+    lines = enumerate(map(str.strip, source.splitlines()), 1)
+    return len([i for i, line in lines if line and line[0] != "#" and i not in prose])
+
+
+def test_the_engine_can_be_read_in_an_evening():
+    # An operation more is a formula more; these three files are what there is to understand.
+    core = [ENGINE / "ops" / "op.py", ENGINE / "autograd.py", ENGINE / "tensor.py"]
+    assert sum(map(code_lines, core)) <= 600
+
+
 def private(name):
     return name.startswith("_") and not name.startswith("__")
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import arrays, shapes
+from cases.draw import arrays
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -39,7 +39,8 @@ from tinygrad_sm.errors import (
     ShapeError,
 )
 from tinygrad_sm.gradcheck import gradcheck
-from tinygrad_sm.tensor import Tensor, get_default_dtype, set_default_dtype
+from tinygrad_sm.tensor import Tensor
+from tinygrad_sm.values import get_default_dtype, set_default_dtype
 
 __version__ = "0.1.0"
 

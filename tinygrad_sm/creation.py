@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_sm.tensor import Tensor, as_ints, get_default_dtype
+from tinygrad_sm.methods.base import as_ints
+from tinygrad_sm.tensor import Tensor
+from tinygrad_sm.values import get_default_dtype
 
 Shape = Any  # f(2, 3) or f((2, 3))
 

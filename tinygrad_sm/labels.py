@@ -12,12 +12,22 @@ from typing import Any
 import numpy as np
 
 from tinygrad_sm.errors import DtypeError, LabelError, ShapeError
+from tinygrad_sm.values import as_array
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 _INDEX = np.dtype(np.intp)
 _UNSIGNED = np.dtype(np.uintp)
+
+
+def as_target(target: Any, dtype: np.dtype[Any]) -> Array:
+    """A target given as a number, a list or an array: integers stay class indices."""
+    if isinstance(target, np.ndarray | np.generic):
+        return as_array(target)
+    whole = as_array(target, dtype)
+    integers = np.asarray(target)
+    return whole if integers.dtype.kind == "f" else integers
 
 
 def are_plain_indices(scores: Array, target: Array) -> bool:

@@ -13,15 +13,14 @@ array([2., 4., 6.], dtype=float32)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from operator import attrgetter, index
+from operator import attrgetter
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_sm import labels, ops
+from tinygrad_sm import ops
 from tinygrad_sm.autograd import (
     Version,
     backpropagate,
@@ -30,42 +29,31 @@ from tinygrad_sm.autograd import (
     next_number,
     recording,
 )
-from tinygrad_sm.elementwise import Elementwise
 from tinygrad_sm.errors import DtypeError, GradientError, ShapeError
+from tinygrad_sm.methods import Elementwise, LinearAlgebra, Reduction, Shape, Softmax
+from tinygrad_sm.methods.base import as_key
+from tinygrad_sm.values import as_array, get_default_dtype, numeric_dtype, short
 
 Array = npt.NDArray[Any]
-Axis = int | tuple[int, ...] | None
 Hook = Callable[["Tensor"], Any]
+Operator = Callable[["Tensor", Any], "Tensor"]
 
-_default_dtype: np.dtype[Any] = np.dtype(np.float32)
-
-
-def set_default_dtype(dtype: npt.DTypeLike) -> None:
-    """Set the dtype that Python numbers and lists become; float32 unless changed.
-
-    >>> import numpy as np
-    >>> set_default_dtype(np.float64)
-    >>> Tensor([1, 2]).dtype
-    dtype('float64')
-    >>> set_default_dtype(np.float32)
-    """
-    global _default_dtype
-    new = np.dtype(dtype)
-    if new.kind != "f":
-        raise DtypeError(f"the default dtype needs to be a floating-point one, got {new}")
-    _default_dtype = new
+_NO_ATTRIBUTES: dict[str, Any] = {}
 
 
-def get_default_dtype() -> np.dtype[Any]:
-    """The dtype that Python numbers and lists become.
+def _operator(op: ops.Op) -> tuple[Operator, Operator]:
+    """The methods for a Tensor on the left and on the right of an operator, such as a + b."""
 
-    >>> get_default_dtype()
-    dtype('float32')
-    """
-    return _default_dtype
+    def left(self: Tensor, other: Any) -> Tensor:
+        return binary(op, self, other)
+
+    def right(self: Tensor, other: Any) -> Tensor:
+        return binary(op, other, self)
+
+    return left, right
 
 
-class Tensor(Elementwise):
+class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax):
     """An array that remembers how it was computed.
 
     data: a number, a nested list, a NumPy array or a Tensor. Python numbers and lists become
@@ -132,7 +120,7 @@ class Tensor(Elementwise):
         copy: bool = True,
         name: str | None = None,
     ) -> None:
-        self._data = as_array(data, dtype, copy)
+        self._data = as_array(data._data if isinstance(data, Tensor) else data, dtype, copy)
         self._grad = None
         self._requires_grad = False
         self._op = None
@@ -315,7 +303,7 @@ class Tensor(Elementwise):
         notes = []
         if self._data.size > 200 or not self._data.size:
             notes.append(f"shape={self.shape}")
-        if self._data.dtype not in (_default_dtype, np.dtype(bool)):
+        if self._data.dtype not in (get_default_dtype(), np.dtype(bool)):
             notes.append(f"dtype={self._data.dtype}")
         if self._op is not None:
             notes.append(f"op={self._op.name}")
@@ -432,7 +420,7 @@ class Tensor(Elementwise):
         if not self._requires_grad:
             raise GradientError(f"{self._describe()} needs no gradient, so no hook would be called")
         if not callable(hook):
-            raise DtypeError(f"a hook is a function of the gradient, got {_short(hook)}")
+            raise DtypeError(f"a hook is a function of the gradient, got {short(hook)}")
         if self._hooks is None:
             self._hooks = {}
         hooks, key = self._hooks, object()
@@ -454,48 +442,39 @@ class Tensor(Elementwise):
         """For the backward pass, which makes no Tensors itself."""
         return Tensor(values)
 
+    # How the methods, and operations used inside a derivative rule, apply an operation.
+
     @staticmethod
-    def _apply(op: ops.Op, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Tensor:
-        """How an operation used inside a derivative rule records itself on Tensors."""
+    def _record(
+        op: ops.Op, inputs: tuple[Any, ...], attributes: dict[str, Any] = _NO_ATTRIBUTES
+    ) -> Tensor:
         return apply(op, inputs, attributes)
+
+    def _apply(self, op: ops.Op, *others: Any, **attributes: Any) -> Tensor:
+        return apply(op, (self, *others), attributes)
+
+    def _unary(self, op: ops.Op) -> Tensor:
+        t = _constant(op.forward(self._data))
+        if self._requires_grad and recording.on and op.rules:
+            t._requires_grad = True
+            t._op = op
+            t._inputs = (self,)
+            t._arrays = (self._data,)
+        return t
+
+    def _coerced(self, value: Any) -> Tensor:
+        return _coerce(value, self._data.dtype)
 
     # ---- arithmetic ----------------------------------------------------------------------------
 
-    def __add__(self, other: Any) -> Tensor:
-        return binary(ops.add, self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return binary(ops.add, other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return binary(ops.subtract, self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return binary(ops.subtract, other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return binary(ops.multiply, self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return binary(ops.multiply, other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return binary(ops.divide, self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return binary(ops.divide, other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return binary(ops.power, self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return binary(ops.power, other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return binary(ops.matmul, self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return binary(ops.matmul, other, self)
+    __add__, __radd__ = _operator(ops.add)
+    __sub__, __rsub__ = _operator(ops.subtract)
+    __mul__, __rmul__ = _operator(ops.multiply)
+    __truediv__, __rtruediv__ = _operator(ops.divide)
+    __pow__, __rpow__ = _operator(ops.power)
+    __matmul__, __rmatmul__ = _operator(ops.matmul)
+    __lt__, __gt__ = _operator(ops.less)[0], _operator(ops.greater)[0]
+    __le__, __ge__ = _operator(ops.less_equal)[0], _operator(ops.greater_equal)[0]
 
     def __neg__(self) -> Tensor:
         return self._unary(ops.negative)
@@ -506,36 +485,16 @@ class Tensor(Elementwise):
     def __abs__(self) -> Tensor:
         return self._unary(ops.abs)
 
-    def _unary(self, op: ops.Op) -> Tensor:
-        """Apply an operation of one input and no attributes; see "recording" below."""
-        t = _constant(op.forward(self._data))
-        if self._requires_grad and recording.on and op.rules:
-            t._requires_grad = True
-            t._op = op
-            t._inputs = (self,)
-            t._arrays = (self._data,)
-        return t
-
     # Comparisons are elementwise; a Tensor is hashed by identity, so it can be a dictionary's key.
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return binary(ops.equal, self, other) if _is_numeric(other) else NotImplemented
+        return binary(ops.equal, self, other) if isinstance(other, _NUMERIC) else NotImplemented
 
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return binary(ops.not_equal, self, other) if _is_numeric(other) else NotImplemented
-
-    def __lt__(self, other: Any) -> Tensor:
-        return binary(ops.less, self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return binary(ops.less_equal, self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return binary(ops.greater, self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return binary(ops.greater_equal, self, other)
+        if not isinstance(other, _NUMERIC):
+            return NotImplemented
+        return binary(ops.not_equal, self, other)
 
     def astype(self, dtype: npt.DTypeLike) -> Tensor:
         """The same values as another dtype. The gradient comes back in this tensor's dtype.
@@ -543,199 +502,13 @@ class Tensor(Elementwise):
         >>> Tensor([1.7, -1.7]).astype(int)
         Tensor([ 1, -1], dtype=int64)
         """
-        wanted = _numeric_dtype(np.dtype(dtype))
+        wanted = numeric_dtype(dtype)
         if wanted.kind != "f":  # whole numbers have no derivative
             return _constant(self._data.astype(wanted))
-        return apply(ops.astype, (self,), {"dtype": wanted})
-
-    # ---- reductions ----------------------------------------------------------------------------
-    # axis: the axis or axes to reduce, None for all. keepdims: leave them in the shape, as 1.
-
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Σ x over all elements or along `axis`. Derivative: 1 for every element.
-
-        >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).sum(axis=0)
-        Tensor([4., 6.])
-        """
-        return apply(ops.sum, (self,), {"axis": _axis(axis), "keepdims": keepdims})
-
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """Σ x / n over all elements or along `axis`. Derivative: 1/n for every element.
-
-        >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).mean()
-        Tensor(2.5)
-        """
-        return apply(ops.mean, (self,), {"axis": _axis(axis), "keepdims": keepdims})
-
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """The largest element of all or along `axis`; `argmax` tells where it is.
-
-        Derivative: 1 for the largest and 0 elsewhere. Along one axis the first of equal elements
-        takes it; over all or several axes equal elements share it evenly (as in PyTorch).
-
-        >>> Tensor([[1.0, 5.0], [3.0, 4.0]]).max(axis=1)
-        Tensor([5., 4.])
-        """
-        return apply(ops.max, (self,), {"axis": _axis(axis), "keepdims": keepdims})
-
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
-        """The smallest element of all or along `axis`; derivative as for `max`.
-
-        >>> Tensor([[1.0, 5.0], [3.0, 4.0]]).min(axis=1)
-        Tensor([1., 3.])
-        """
-        return apply(ops.min, (self,), {"axis": _axis(axis), "keepdims": keepdims})
-
-    def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
-        """Where the largest element is: its index along `axis`, or in the flattened tensor.
-
-        The first of equal elements wins. No derivative.
-
-        >>> Tensor([[1.0, 5.0], [7.0, 4.0]]).argmax(axis=1)
-        Tensor([1, 0], dtype=int64)
-        """
-        return apply(ops.argmax, (self,), {"axis": axis, "keepdims": keepdims})
-
-    def argmin(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
-        """Where the smallest element is; see `argmax`.
-
-        >>> Tensor([[1.0, 5.0], [7.0, 4.0]]).argmin(axis=1)
-        Tensor([0, 1], dtype=int64)
-        """
-        return apply(ops.argmin, (self,), {"axis": axis, "keepdims": keepdims})
-
-    # ---- linear algebra ------------------------------------------------------------------------
-
-    def matmul(self, other: Any) -> Tensor:
-        """The matrix product, also written `a @ b`: yᵢⱼ = Σₖ aᵢₖ bₖⱼ.
-
-        Leading axes are broadcast; a vector on the left is a row, on the right a column.
-        Derivatives: g bᵀ and aᵀ g.
-
-        >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).matmul([1.0, 1.0])
-        Tensor([3., 7.])
-        """
-        return binary(ops.matmul, self, other)
-
-    def linear(self, weight: Any, bias: Any = None) -> Tensor:
-        """x Wᵀ + b: self of shape (…, in), weight (out, in), bias (out,) give (…, out).
-
-        Derivatives: g W for x, gᵀ x for W, and the sum of g over the rows for b.
-
-        >>> Tensor([[1.0, 2.0]]).linear([[1.0, 1.0], [0.0, 3.0]], [10.0, 20.0])
-        Tensor([[13., 26.]])
-        """
-        inputs = (self, weight) if bias is None else (self, weight, bias)
-        return apply(ops.linear, inputs)
-
-    # ---- shape ---------------------------------------------------------------------------------
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """The same elements in another shape; -1 stands for whatever is left over.
-
-        >>> Tensor([1.0, 2.0, 3.0, 4.0]).reshape(2, -1)
-        Tensor([[1., 2.],
-                [3., 4.]])
-        """
-        return apply(ops.reshape, (self,), {"shape": as_ints(shape)})
-
-    def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
-        """Make one axis of the axes from `start_axis` to `end_axis`.
-
-        >>> Tensor([[[1.0, 2.0]], [[3.0, 4.0]]]).flatten(1)
-        Tensor([[1., 2.],
-                [3., 4.]])
-        """
-        if not self.ndim:
-            return self.reshape(1)
-        start, end = _one_axis(start_axis, self.ndim), _one_axis(end_axis, self.ndim)
-        if start > end:
-            raise ShapeError(f"flatten needs start_axis <= end_axis, got {start_axis}, {end_axis}")
-        shape = self.shape
-        return self.reshape(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
-
-    def squeeze(self, axis: Axis = None) -> Tensor:
-        """Drop all axes of length 1, or those in `axis` that have length 1.
-
-        >>> Tensor([[1.0], [2.0]]).squeeze(1)
-        Tensor([1., 2.])
-        """
-        if axis is None:
-            return self.reshape(tuple(n for n in self.shape if n != 1))
-        axes = axis if isinstance(axis, tuple) else (axis,)
-        drop = {_one_axis(a, self.ndim) for a in axes}
-        return self.reshape(tuple(n for i, n in enumerate(self.shape) if n != 1 or i not in drop))
-
-    def unsqueeze(self, axis: int) -> Tensor:
-        """Insert an axis of length 1 before `axis`.
-
-        >>> Tensor([1.0, 2.0]).unsqueeze(1)
-        Tensor([[1.],
-                [2.]])
-        """
-        i = _one_axis(axis, self.ndim + 1)
-        return self.reshape(*self.shape[:i], 1, *self.shape[i:])
-
-    def permute(self, *axes: Any) -> Tensor:
-        """Put the axes in the order given.
-
-        >>> Tensor([[[1.0, 2.0]]]).permute(2, 0, 1).shape
-        (2, 1, 1)
-        """
-        order = as_ints(axes)
-        full = tuple(_one_axis(a, self.ndim) for a in order)
-        if sorted(full) != list(range(self.ndim)):
-            raise ShapeError(
-                f"permute needs each of the {self.ndim} axes of shape {self.shape} once, "
-                f"got {order}"
-            )
-        return apply(ops.permute, (self,), {"axes": full})
-
-    def transpose(self, axis0: int, axis1: int) -> Tensor:
-        """Swap two axes.
-
-        >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).transpose(0, 1)
-        Tensor([[1., 3.],
-                [2., 4.]])
-        """
-        order = list(range(self.ndim))
-        i, j = _one_axis(axis0, self.ndim), _one_axis(axis1, self.ndim)
-        order[i], order[j] = order[j], order[i]
-        return self.permute(*order)
-
-    @property
-    def T(self) -> Tensor:
-        """The transpose: all axes in reverse order."""
-        return apply(ops.permute, (self,), {"axes": tuple(range(self.ndim))[::-1]})
-
-    @property
-    def mT(self) -> Tensor:
-        """The transpose of each matrix: the last two axes swapped."""
-        if self.ndim < 2:
-            raise ShapeError(f"mT needs at least two axes, this tensor has shape {self.shape}")
-        return self.transpose(-2, -1)
-
-    def expand(self, *shape: Any) -> Tensor:
-        """Repeat axes of length 1, without copying; -1 keeps the length of an axis.
-
-        >>> Tensor([[1.0], [2.0]]).expand(2, 3)
-        Tensor([[1., 1., 1.],
-                [2., 2., 2.]])
-        """
-        wanted = as_ints(shape)
-        own = (1,) * (len(wanted) - self.ndim) + self.shape
-        if len(own) != len(wanted) or any(
-            new not in (-1, old) and old != 1 for new, old in zip(wanted, own, strict=True)
-        ):
-            raise ShapeError(
-                f"cannot expand shape {self.shape} to {wanted}: only axes of length 1 can be "
-                "repeated, and new axes come first"
-            )
-        full = tuple(old if new == -1 else new for new, old in zip(wanted, own, strict=True))
-        return apply(ops.expand, (self,), {"shape": full})
+        return self._apply(ops.astype, dtype=wanted)
 
     def __getitem__(self, key: Any) -> Tensor:
-        return apply(ops.getitem, (self,), {"key": _key(key)})
+        return self._apply(ops.getitem, key=as_key(key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._requires_grad:
@@ -749,106 +522,8 @@ class Tensor(Elementwise):
                 "would flow back. Write value.detach(), or build a new tensor."
             )
         values = self._data
-        values[_key(key)] = value._data if isinstance(value, Tensor) else value
+        values[as_key(key)] = value._data if isinstance(value, Tensor) else value
         self.data = values
-
-    # ---- the softmax head ----------------------------------------------------------------------
-
-    def softmax(self, axis: int = -1) -> Tensor:
-        """Scores into probabilities: pᵢ = e^xᵢ / Σⱼ e^xⱼ along `axis`.
-
-        Stable for every finite input and for −inf (probability 0): the largest score is subtracted
-        first, which changes nothing. Derivative: p (g − Σ g p).
-
-        >>> Tensor([1.0, 2.0, 3.0]).softmax()
-        Tensor([0.09  , 0.2447, 0.6652])
-        """
-        return apply(ops.softmax, (self,), {"axis": _softmax_axis(self, axis)})
-
-    def log_softmax(self, axis: int = -1) -> Tensor:
-        """ln softmax(x) = x − logsumexp(x) along `axis`, without the softmax's underflow.
-
-        Derivative: g − p Σ g.
-
-        >>> Tensor([0.0, -1000.0]).log_softmax()
-        Tensor([    0., -1000.])
-        """
-        return apply(ops.log_softmax, (self,), {"axis": _softmax_axis(self, axis)})
-
-    def logsumexp(self, axis: Axis = -1, keepdims: bool = False) -> Tensor:
-        """ln Σ eˣ along `axis`: a smooth maximum. Derivative: softmax(x).
-
-        >>> Tensor([1000.0, 1000.0]).logsumexp()
-        Tensor(1000.6932)
-        """
-        attributes = {"axis": _softmax_axis(self, _axis(axis)), "keepdims": keepdims}
-        return apply(ops.logsumexp, (self,), attributes)
-
-    def cross_entropy(
-        self,
-        target: Any,
-        weight: Any = None,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-    ) -> Tensor:
-        """How badly the scores predict the target: −ln softmax(x)[true class].
-
-        self: scores (logits, not probabilities) of shape (N, C), (C,) or (N, C, d1, …).
-        target: the index of the true class, shape (N,), () or (N, d1, …); or a probability for
-            each class, in the shape of the scores, such as one-hot rows: −Σ q ln softmax(x).
-        weight: a factor for each class, shape (C,).
-        ignore_index: rows with this index count for nothing.
-        reduction: "mean" over the rows (weighted by `weight` for indices), "sum", or "none".
-        label_smoothing: ε in [0, 1]; the target becomes (1 − ε) target + ε / C.
-
-        The derivative with respect to the scores is (p − onehot) / N for the mean.
-
-        Raises LabelError for a label that names no class or a row that is no distribution,
-        DtypeError for float labels, ShapeError for shapes that do not fit.
-
-        >>> Tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 3.0]]).cross_entropy([0, 2])
-        Tensor(0.1672)
-        """
-        if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
-        if not isinstance(target, Tensor):
-            target = _target(target, self._data.dtype)
-        scores, given = self._data, target._data
-        plain = weight is None and not label_smoothing and ignore_index < 0
-        if plain and labels.are_plain_indices(scores, given):
-            return apply(ops.cross_entropy, (self, target), {"reduction": reduction})
-        indices = labels.is_index_target(scores, given)
-        classes = scores.shape[1] if scores.ndim > 1 else scores.shape[0]
-        if indices:
-            if given.dtype.kind == "u":  # before a huge one becomes negative
-                labels.check_in_range(given, classes, given != ignore_index)
-            if given.dtype != np.intp:
-                target = target.astype(np.intp)
-                given = target._data
-            if plain and given.size and labels.all_in_range(given, classes):
-                return apply(ops.cross_entropy, (self, target), {"reduction": reduction})
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(f"label_smoothing lies between 0 and 1, got {label_smoothing}")
-        factors = np.ones(classes, scores.dtype)
-        if weight is not None:
-            weight = weight._data if isinstance(weight, Tensor) else np.asarray(weight)
-            factors = labels.class_weights(weight, classes).astype(scores.dtype)
-        if indices:
-            q, count = labels.index_distribution(
-                given, classes, factors, ignore_index, label_smoothing
-            )
-            distribution = Tensor(q, copy=False)
-        else:
-            labels.check_probabilities(scores, given)
-            count = float(math.prod(scores.shape) // classes)
-            distribution = target if target.dtype.kind == "f" else target.astype(scores.dtype)
-            if label_smoothing:
-                distribution = distribution * (1 - label_smoothing) + label_smoothing / classes
-            if weight is not None:
-                distribution = distribution * factors.reshape(-1, *(1,) * max(scores.ndim - 2, 0))
-        attributes = {"reduction": reduction, "count": count}
-        return apply(ops.soft_cross_entropy, (self, distribution), attributes)
 
 
 def _hand_out(gradients: dict[Tensor, Any]) -> None:
@@ -864,113 +539,6 @@ def _hand_out(gradients: dict[Tensor, Any]) -> None:
         tensor._grad = g
 
 
-# ---- values in ---------------------------------------------------------------------------------
-
-
-def _numeric_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    if dtype.kind not in "biuf":
-        raise DtypeError(f"a Tensor holds real numbers, integers or bools, not dtype {dtype}")
-    return dtype
-
-
-def as_array(data: Any, dtype: npt.DTypeLike | None = None, copy: bool = True) -> Array:
-    """What a Tensor of `data` holds: a NumPy array of numbers, by the rules that Tensor states."""
-    if isinstance(data, Tensor):
-        data = data._data
-    if isinstance(data, np.ndarray | np.generic):
-        _numeric_dtype(data.dtype if dtype is None else np.dtype(dtype))
-        _numeric_dtype(data.dtype)
-        return np.array(data, dtype, copy=True if copy else None)
-    if _holds_tensor(data):
-        raise DtypeError("a list of Tensors would lose their gradients: combine them by operations")
-    try:
-        array = np.asarray(data)
-    except ValueError as error:
-        raise ShapeError(
-            "a Tensor is a full box of numbers, but the lists given are ragged: "
-            "lists at the same depth need the same length"
-        ) from error
-    if array.dtype.kind not in "biuf":
-        raise DtypeError(
-            f"a Tensor holds real numbers, integers or bools, got {_short(data)} "
-            f"of type {type(data).__name__}"
-        )
-    if dtype is None:
-        dtype = array.dtype if array.dtype.kind == "b" else _default_dtype
-        if hasattr(data, "__array__"):  # another library's array knows its dtype
-            dtype = array.dtype
-    return array.astype(_numeric_dtype(np.dtype(dtype)))
-
-
-def _holds_tensor(data: Any) -> bool:
-    if isinstance(data, list | tuple):
-        return any(map(_holds_tensor, data))
-    return isinstance(data, Tensor)
-
-
-def _short(data: Any) -> str:
-    text = repr(data)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _is_numeric(x: object) -> bool:
-    return isinstance(x, Tensor | np.ndarray | np.generic | float | int | list | tuple)
-
-
-def as_ints(arguments: tuple[Any, ...]) -> tuple[int, ...]:
-    """`f(2, 3)` and `f((2, 3))` mean the same."""
-    if len(arguments) == 1 and isinstance(arguments[0], tuple | list):
-        arguments = tuple(arguments[0])
-    return tuple(map(index, arguments))
-
-
-def _axis(axis: Any) -> Any:
-    """None, an int or a tuple of ints."""
-    if axis is None or type(axis) is int:
-        return axis
-    return tuple(map(index, axis)) if isinstance(axis, tuple | list) else index(axis)
-
-
-def _one_axis(axis: int, ndim: int) -> int:
-    if not -ndim <= axis < ndim:
-        raise ShapeError(f"axis {axis} does not exist: there are {ndim} axes, 0 to {ndim - 1}")
-    return axis % ndim
-
-
-def _softmax_axis(x: Tensor, axis: Any) -> Any:
-    if x._data.dtype.kind != "f":
-        raise DtypeError(
-            f"softmax needs floating-point scores, this tensor is {x._data.dtype}: "
-            "use astype(float)"
-        )
-    if x._data.ndim and isinstance(axis, int):
-        _one_axis(axis, x._data.ndim)
-    return axis
-
-
-def _target(target: Any, dtype: np.dtype[Any]) -> Tensor:
-    """A target given as a number, a list or an array: integers stay class indices."""
-    if isinstance(target, np.ndarray | np.generic):
-        return Tensor(target)
-    whole = as_array(target, dtype)
-    integers = np.asarray(target)
-    return Tensor(whole if integers.dtype.kind == "f" else integers)
-
-
-def _key(key: Any) -> Any:
-    """An index without Tensors or lists, and with arrays of its own that nobody else can change."""
-    if isinstance(key, tuple):
-        return tuple(map(_key, key))
-    if isinstance(key, Tensor | np.ndarray | list):
-        array = np.array(key._data if isinstance(key, Tensor) else key)
-        if array.dtype.kind not in "biu" and array.size:
-            raise DtypeError(
-                f"an index needs integers or bools, got dtype {array.dtype}; use astype(int)"
-            )
-        return array if array.size or array.dtype.kind == "b" else array.astype(np.intp)
-    return key
-
-
 def _rebuild(cls: type[Tensor], data: Array, requires_grad: bool, grad: Any, name: Any) -> Tensor:
     """Make a copied or unpickled Tensor."""
     tensor = cls.__new__(cls)
@@ -983,9 +551,9 @@ def _rebuild(cls: type[Tensor], data: Array, requires_grad: bool, grad: Any, nam
 # The way every operation takes. One input and two inputs have a path of their own, for speed:
 # `Tensor._unary` above and `binary`.
 
-_NO_ATTRIBUTES: dict[str, Any] = {}
 _new = Tensor.__new__
 _values = attrgetter("_data")
+_NUMERIC = (Tensor, np.ndarray, np.generic, float, int, list, tuple)
 
 
 def _constant(data: Array) -> Tensor:

@@ -2,187 +2,20 @@
 
 import numpy as np
 import pytest
-from cases import CASES, weights
+from cases import CASES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_sm import Tensor, grad, ops
+from tinygrad_sm import Tensor, ops
 
 torch = pytest.importorskip("torch")
-torch.set_num_threads(1)
 
-
-# ---- the helper --------------------------------------------------------------------------------
-
-
-def as_torch(x):
-    """A copy, for PyTorch takes no negative strides."""
-    return torch.tensor(np.array(x), requires_grad=x.dtype.kind == "f")
-
-
-def check(ours, theirs, *inputs, atol=1e-9, **attributes):
-    """Compare in one go: result, dtype, shape, gradients and second derivatives."""
-    here = [Tensor(x, requires_grad=x.dtype.kind == "f", copy=False) for x in inputs]
-    there = [as_torch(x) for x in inputs]
-    y, t = ours(*here, **attributes), theirs(*there, **attributes)
-    assert y.shape == tuple(t.shape)
-    assert str(y.dtype) == str(t.dtype).removeprefix("torch.")
-    same(y.numpy(), t, atol)
-    assert y.requires_grad == t.requires_grad
-    if not y.requires_grad:
-        return
-    here = [x for x in here if x.requires_grad]
-    there = [x for x in there if x.requires_grad]
-    w = weights(y.shape).astype(y.dtype)
-    first = grad(y, here, grad_outputs=Tensor(w), create_graph=True)
-    expected = torch.autograd.grad(t, there, torch.tensor(w), create_graph=True)
-    for g, e, x in zip(first, expected, here, strict=True):
-        assert g.shape == x.shape
-        assert g.dtype == x.dtype
-        same(g.numpy(), e, atol)
-    for slope in weighted(first, Tensor), weighted(expected, torch.tensor):
-        if slope.requires_grad:  # otherwise the second derivative is 0
-            slope.backward()
-    for x, e in zip(here, there, strict=True):
-        second = np.zeros(x.shape) if x.grad is None else x.grad
-        same(second, torch.zeros(x.shape) if e.grad is None else e.grad, atol)
-
-
-def weighted(gradients, tensor):
-    """A number that depends on every element of the gradients."""
-    return sum((g * tensor(weights(tuple(g.shape), seed=1))).sum() for g in gradients)
-
-
-def same(ours, theirs, atol):
-    np.testing.assert_allclose(ours, theirs.detach().numpy(force=True), rtol=1e-9, atol=atol)
-
+from beside import check
+from twins import TWINS
+from twins.reduction import extreme
+from twins.shape import pick
 
 # ---- every operation on drawn inputs -----------------------------------------------------------
-
-
-def dims(axis, ndim):
-    """PyTorch takes no axis=None in some functions."""
-    return tuple(range(ndim)) if axis is None else axis
-
-
-def extreme(name):
-    def twin(x, axis, keepdims):
-        if axis is None:
-            y = getattr(x, name)()
-            return y.reshape((1,) * x.ndim) if keepdims else y
-        if isinstance(axis, tuple):
-            # amax over no axes at all means all of them.
-            return getattr(torch, "a" + name)(x, axis, keepdim=keepdims) if axis else x * 1
-        return getattr(x, name)(axis, keepdim=keepdims).values
-
-    return twin
-
-
-def reduction(function):
-    def twin(x, axis, keepdims):
-        return x * 1 if axis == () else function(x, dims(axis, x.ndim), keepdim=keepdims)
-
-    return twin
-
-
-def pick(x, key):
-    """The elements that NumPy's index picks, by their places in the flat tensor."""
-    places = np.arange(x.numel()).reshape(tuple(x.shape))[key]
-    return x.reshape(-1)[torch.tensor(np.array(places))]
-
-
-def put(x, key, shape):
-    places = np.arange(np.prod(shape, dtype=int)).reshape(shape)[key]
-    zeros = torch.zeros(int(np.prod(shape)), dtype=x.dtype)
-    flat = torch.tensor(np.array(places)).reshape(-1)
-    return zeros.index_add(0, flat, x.reshape(-1)).reshape(shape)
-
-
-def cross_entropy(z, labels, reduction):
-    return torch.nn.functional.cross_entropy(z, labels, reduction=reduction)
-
-
-def soft_cross_entropy(z, q, reduction, count):
-    losses = -(q * torch.log_softmax(z, min(1, z.ndim - 1))).sum(min(1, z.ndim - 1))
-    return {"none": losses, "sum": losses.sum(), "mean": losses.sum() / count}[reduction]
-
-
-TWINS = {
-    "negative": torch.neg,
-    "exp": torch.exp,
-    "log": torch.log,
-    "sqrt": torch.sqrt,
-    "abs": torch.abs,
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "square": torch.square,
-    "reciprocal": torch.reciprocal,
-    "rsqrt": torch.rsqrt,
-    "exp2": torch.exp2,
-    "expm1": torch.expm1,
-    "log2": torch.log2,
-    "log10": torch.log10,
-    "log1p": torch.log1p,
-    "sin": torch.sin,
-    "cos": torch.cos,
-    "tan": torch.tan,
-    "asin": torch.asin,
-    "acos": torch.acos,
-    "atan": torch.atan,
-    "sinh": torch.sinh,
-    "cosh": torch.cosh,
-    "asinh": torch.asinh,
-    "acosh": torch.acosh,
-    "atanh": torch.atanh,
-    "silu": torch.nn.functional.silu,
-    "logsigmoid": torch.nn.functional.logsigmoid,
-    "softsign": torch.nn.functional.softsign,
-    "clamp": lambda x, min, max: torch.clamp(x, min, max),
-    "hardtanh": lambda x, low, high: torch.nn.functional.hardtanh(x, low, high),
-    "leaky_relu": lambda x, slope: torch.nn.functional.leaky_relu(x, slope),
-    "elu": torch.nn.functional.elu,
-    "celu": torch.nn.functional.celu,
-    "softplus": torch.nn.functional.softplus,
-    "maximum": torch.maximum,
-    "minimum": torch.minimum,
-    "logaddexp": torch.logaddexp,
-    "atan2": torch.atan2,
-    "astype": lambda x, dtype: x.to(torch.float64) * 1,
-    "add": torch.add,
-    "subtract": torch.subtract,
-    "multiply": torch.multiply,
-    "divide": torch.divide,
-    "power": torch.pow,
-    "where": torch.where,
-    "sign": lambda x: torch.sign(x).detach(),
-    "equal": torch.eq,
-    "not_equal": torch.ne,
-    "less": torch.lt,
-    "less_equal": torch.le,
-    "greater": torch.gt,
-    "greater_equal": torch.ge,
-    "sum": reduction(torch.sum),
-    "mean": reduction(torch.mean),
-    "max": extreme("max"),
-    "min": extreme("min"),
-    "argmax": lambda x, axis, keepdims: torch.argmax(x, axis, keepdim=keepdims),
-    "argmin": lambda x, axis, keepdims: torch.argmin(x, axis, keepdim=keepdims),
-    "matmul": torch.matmul,
-    "linear": torch.nn.functional.linear,
-    "reshape": lambda x, shape: torch.reshape(x, shape),
-    "permute": lambda x, axes: torch.permute(x, axes),
-    "expand": lambda x, shape: x.expand(shape),
-    "sum_to": lambda x, shape: x.sum_to_size(shape),
-    "getitem": pick,
-    "put": put,
-    "softmax": lambda x, axis: torch.softmax(x, axis),
-    "log_softmax": lambda x, axis: torch.log_softmax(x, axis),
-    "logsumexp": reduction(torch.logsumexp),
-    "one_hot": lambda x, classes, dtype: torch.nn.functional.one_hot(x, classes).double(),
-    "cross_entropy": cross_entropy,
-    "soft_cross_entropy": soft_cross_entropy,
-}
 
 
 def test_every_operation_has_a_twin():

@@ -52,9 +52,9 @@ class Op:
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """Compute on what is given: arrays make an array, a Tensor among them makes a Tensor."""
         for x in inputs:
-            apply = getattr(x, "_apply", None)
-            if apply is not None:
-                return apply(self, inputs, attributes)
+            record = getattr(x, "_record", None)
+            if record is not None:
+                return record(self, inputs, attributes)
         result = self.forward(*inputs, **attributes)
         return result[0] if self.saves else result
 

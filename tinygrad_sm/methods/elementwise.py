@@ -1,29 +1,20 @@
-"""Elementwise functions as methods of Tensor; Tensor inherits them from here.
-
-What each computes, and its derivative, stands in `ops/elementwise.py`.
-"""
+"""Elementwise functions as methods of Tensor; the derivatives stand in `ops/elementwise.py`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_sm import ops
+from tinygrad_sm.methods.base import Methods
 
 if TYPE_CHECKING:
     from tinygrad_sm.tensor import Tensor
 
 
-class Elementwise:
+class Elementwise(Methods):
     """Functions of each element on its own. Each gives a Tensor of the same shape."""
 
     __slots__ = ()
-
-    if TYPE_CHECKING:
-
-        def _unary(self, op: ops.Op) -> Tensor: ...
-
-        @staticmethod
-        def _apply(op: ops.Op, inputs: tuple[Any, ...], attributes: dict[str, Any]) -> Tensor: ...
 
     # ---- powers, exponentials and logarithms ---------------------------------------------------
 
@@ -269,7 +260,7 @@ class Elementwise:
         >>> Tensor([-1.0, 0.0, 1000.0]).softplus()
         Tensor([3.1326e-01, 6.9315e-01, 1.0000e+03])
         """
-        return self._apply(ops.softplus, (self,), {"beta": _above_0("beta", beta)})
+        return self._apply(ops.softplus, beta=_above_0("beta", beta))
 
     def leaky_relu(self, negative_slope: float = 0.01) -> Tensor:
         """x where x > 0, else `negative_slope` · x. Derivative: 1, else the slope.
@@ -277,7 +268,7 @@ class Elementwise:
         >>> Tensor([-2.0, 3.0]).leaky_relu(0.5)
         Tensor([-1.,  3.])
         """
-        return self._apply(ops.leaky_relu, (self,), {"slope": negative_slope})
+        return self._apply(ops.leaky_relu, slope=negative_slope)
 
     def elu(self, alpha: float = 1.0) -> Tensor:
         """x where x > 0, else α (eˣ − 1). Derivative: 1, else α eˣ.
@@ -285,7 +276,7 @@ class Elementwise:
         >>> Tensor([-1.0, 3.0]).elu()
         Tensor([-0.6321,  3.    ])
         """
-        return self._apply(ops.elu, (self,), {"alpha": alpha})
+        return self._apply(ops.elu, alpha=alpha)
 
     def celu(self, alpha: float = 1.0) -> Tensor:
         """x where x > 0, else α (e^(x/α) − 1). Derivative: 1, else e^(x/α).
@@ -293,7 +284,7 @@ class Elementwise:
         >>> Tensor([-1.0, 3.0]).celu(2.0)
         Tensor([-0.7869,  3.    ])
         """
-        return self._apply(ops.celu, (self,), {"alpha": _above_0("alpha", alpha)})
+        return self._apply(ops.celu, alpha=_above_0("alpha", alpha))
 
     def hardtanh(self, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
         """x, held between `min_val` and `max_val`. Derivative: 1 strictly between them, else 0.
@@ -303,7 +294,7 @@ class Elementwise:
         """
         if not min_val < max_val:
             raise ValueError(f"hardtanh needs min_val < max_val, got {min_val} and {max_val}")
-        return self._apply(ops.hardtanh, (self,), {"low": min_val, "high": max_val})
+        return self._apply(ops.hardtanh, low=min_val, high=max_val)
 
     def relu6(self) -> Tensor:
         """min(max(x, 0), 6), elementwise. Derivative: 1 strictly between 0 and 6, else 0.
@@ -323,7 +314,7 @@ class Elementwise:
         """
         if min is None and max is None:
             raise ValueError("clamp needs min, max or both")
-        return self._apply(ops.clamp, (self,), {"min": min, "max": max})
+        return self._apply(ops.clamp, min=min, max=max)
 
     clip = clamp
 
@@ -335,7 +326,7 @@ class Elementwise:
         >>> Tensor([1.0, 5.0]).maximum([3.0, 4.0])
         Tensor([3., 5.])
         """
-        return self._apply(ops.maximum, (self, other), {})
+        return self._apply(ops.maximum, other)
 
     def minimum(self, other: Any) -> Tensor:
         """The smaller of two elements. Derivative: 1 for the smaller; equal ones share it.
@@ -343,7 +334,7 @@ class Elementwise:
         >>> Tensor([1.0, 5.0]).minimum([3.0, 4.0])
         Tensor([1., 4.])
         """
-        return self._apply(ops.minimum, (self, other), {})
+        return self._apply(ops.minimum, other)
 
     def logaddexp(self, other: Any) -> Tensor:
         """ln(eᵃ + eᵇ) without overflow. Derivatives: σ(a − b) and σ(b − a).
@@ -351,7 +342,7 @@ class Elementwise:
         >>> Tensor([1000.0]).logaddexp([1000.0])
         Tensor([1000.6932])
         """
-        return self._apply(ops.logaddexp, (self, other), {})
+        return self._apply(ops.logaddexp, other)
 
     def atan2(self, other: Any) -> Tensor:
         """The angle of the point (other, self), in radians from −π to π.
@@ -361,7 +352,7 @@ class Elementwise:
         >>> Tensor([1.0, 1.0]).atan2([1.0, -1.0])
         Tensor([0.7854, 2.3562])
         """
-        return self._apply(ops.atan2, (self, other), {})
+        return self._apply(ops.atan2, other)
 
 
 def _above_0(name: str, value: float) -> float:

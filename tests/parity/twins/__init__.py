@@ -1,0 +1,5 @@
+"""For each operation, what it is called in PyTorch."""
+
+from twins import elementwise, linear_algebra, reduction, shape, softmax
+
+TWINS = elementwise.TWINS | shape.TWINS | reduction.TWINS | linear_algebra.TWINS | softmax.TWINS

@@ -1,0 +1,82 @@
+"""What the methods of a Tensor are built on, and how they read their arguments."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_sm import ops
+from tinygrad_sm.errors import DtypeError, ShapeError
+
+if TYPE_CHECKING:
+    from tinygrad_sm.tensor import Tensor
+
+Axis = int | tuple[int, ...] | None
+
+
+class Methods:
+    """The base of the method classes. What it promises to have is written in `tensor.py`."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _data: np.ndarray[Any, np.dtype[Any]]
+
+        @property
+        def shape(self) -> tuple[int, ...]: ...
+        @property
+        def ndim(self) -> int: ...
+        @property
+        def dtype(self) -> np.dtype[Any]: ...
+
+        def _unary(self, op: ops.Op) -> Tensor:
+            """Apply an operation of one input and no attributes."""
+
+        def _apply(self, op: ops.Op, *others: Any, **attributes: Any) -> Tensor:
+            """Apply an operation to this and other tensors, arrays or numbers."""
+
+        @staticmethod
+        def _record(
+            op: ops.Op, inputs: tuple[Any, ...], attributes: dict[str, Any] = ...
+        ) -> Tensor:
+            """The same for a tuple of inputs: quicker, where a training step passes by."""
+
+        def _coerced(self, value: Any) -> Tensor:
+            """A Tensor of what stands beside this one. A Python number takes this one's dtype."""
+
+
+def as_ints(arguments: tuple[Any, ...]) -> tuple[int, ...]:
+    """`f(2, 3)` and `f((2, 3))` mean the same."""
+    if len(arguments) == 1 and isinstance(arguments[0], tuple | list):
+        arguments = tuple(arguments[0])
+    return tuple(map(index, arguments))
+
+
+def as_axis(axis: Any) -> Any:
+    """None, an int or a tuple of ints."""
+    if axis is None or type(axis) is int:
+        return axis
+    return tuple(map(index, axis)) if isinstance(axis, tuple | list) else index(axis)
+
+
+def one_axis(axis: int, ndim: int) -> int:
+    """The axis, counted from the first."""
+    if not -ndim <= axis < ndim:
+        raise ShapeError(f"axis {axis} does not exist: there are {ndim} axes, 0 to {ndim - 1}")
+    return axis % ndim
+
+
+def as_key(key: Any) -> Any:
+    """An index without Tensors or lists, and with arrays of its own that nobody else can change."""
+    if isinstance(key, tuple):
+        return tuple(map(as_key, key))
+    if isinstance(key, Methods | np.ndarray | list):
+        array = np.array(key._data if isinstance(key, Methods) else key)
+        if array.dtype.kind not in "biu" and array.size:
+            raise DtypeError(
+                f"an index needs integers or bools, got dtype {array.dtype}; use astype(int)"
+            )
+        return array if array.size or array.dtype.kind == "b" else array.astype(np.intp)
+    return key
