@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases.draw import arrays
+from cases.draw import arrays, shapes
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -38,6 +38,7 @@ from tinygrad_sm.errors import (
     LabelError,
     ShapeError,
 )
+from tinygrad_sm.functions import matmul, maximum, minimum
 from tinygrad_sm.gradcheck import gradcheck
 from tinygrad_sm.tensor import Tensor
 from tinygrad_sm.values import get_default_dtype, set_default_dtype
@@ -74,6 +75,9 @@ __all__ = [
     "gradcheck",
     "linspace",
     "manual_seed",
+    "matmul",
+    "maximum",
+    "minimum",
     "no_grad",
     "ones",
     "ones_like",
