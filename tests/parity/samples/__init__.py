@@ -1,8 +1,8 @@
 """PyTorch's own sample inputs, put through our operations and through PyTorch's.
 
-`torch.testing` keeps a list of sample inputs for every operator. Each topic here names the operators
-that we have and how to call ours; `agreement` runs one of them over all of its samples. Run
-`python -m samples` in `tests/parity` for the table of all counts.
+`torch.testing` keeps sample inputs for every operator. Each topic here names the operators that we
+have and how to call ours; `agreement` runs one of them over all of its samples. `python -m samples`
+prints the counts.
 """
 
 import warnings
@@ -15,7 +15,7 @@ from cases import weights
 
 from samples import elementwise
 from samples.unsupported import Unsupported
-from tinygrad_sm import Tensor, grad
+from tinygrad_sm import Tensor
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

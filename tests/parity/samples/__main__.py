@@ -1,6 +1,7 @@
-"""The table of agreement: `python -m samples`, in `tests/parity` with the repository on the path."""
+"""The table of agreement; in `tests/parity`: `PYTHONPATH=../..:.. python -m samples`."""
 
 import torch
+
 from samples import SAMPLES, agreement
 
 print("| operator | samples agreed, float64 | float32 | not expressible in ours |")
