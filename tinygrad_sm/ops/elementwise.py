@@ -19,6 +19,12 @@ def _zero(dtype: np.dtype[Any]) -> Any:
     return np.zeros((), dtype)
 
 
+@cache
+def _largest(dtype: np.dtype[Any]) -> Any:
+    """The largest value there is, as an array."""
+    return np.array(np.inf if dtype.kind == "f" else np.iinfo(dtype).max, dtype)
+
+
 def _is_positive(y: Any) -> Any:
     """1 where y > 0, else 0: as numbers of y's kind, for a product with bools is slow."""
     if isinstance(y, np.ndarray):
@@ -59,7 +65,11 @@ log = Op("log", np.log, lambda g, y, x: g / x)
 sqrt = Op("sqrt", np.sqrt, lambda g, y, x: g / (2 * y))
 abs = Op("abs", np.absolute, lambda g, y, x: g * sign(x))
 tanh = Op("tanh", np.tanh, lambda g, y, x: g * (1 - y * y))
-relu = Op("relu", lambda x: np.maximum(x, _zero(x.dtype)), lambda g, y, x: g * _is_positive(y))
+relu = Op(
+    "relu",
+    lambda x: x.clip(_zero(x.dtype), _largest(x.dtype)),  # up to four times as quick as maximum
+    lambda g, y, x: g * _is_positive(y),
+)
 sigmoid = Op("sigmoid", _sigmoid, lambda g, y, x: g * y * (1 - y))
 
 square = Op("square", np.square, lambda g, y, x: g * (2 * x))
