@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ContextDecorator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,9 @@ class _Recording(threading.local):
     """Whether operations are recorded, for each thread on its own."""
 
     on = True
+
+    def __init__(self) -> None:
+        self.before: list[bool] = []  # what to go back to, the block entered last at the end
 
 
 recording = _Recording()
@@ -59,18 +62,12 @@ class no_grad(ContextDecorator):
 
     _on = False
 
-    def __init__(self) -> None:
-        self._before: list[bool] = []  # a list, for it may be entered again inside itself
-
     def __enter__(self) -> None:
-        self._before.append(recording.on)
+        recording.before.append(recording.on)
         recording.on = self._on
 
     def __exit__(self, *exception: object) -> None:
-        recording.on = self._before.pop()
-
-    def _recreate_cm(self) -> no_grad:
-        return type(self)()  # each call of a decorated function remembers its own `_before`
+        recording.on = recording.before.pop()
 
 
 class enable_grad(no_grad):
@@ -97,6 +94,7 @@ class Version:
 
 
 latest_write = Version()  # to any tensor: an older graph need not be searched for it
+writing = threading.Lock()  # so that it only ever rises, whichever threads write
 
 
 # ---- the backward pass -------------------------------------------------------------------------
@@ -157,7 +155,11 @@ def backpropagate(
         y, values = (tensor, inputs) if record else (tensor._data, tensor._arrays)
         if op.saves:
             values = (*values, None if record else tensor._saved)
-        for x, rule in zip(inputs, op.rules):  # noqa: B905 - an optional input may be left out
+        rules = op.rules
+        if op.together:
+            assert rules[0] is not None
+            rules = tuple(map(_known, rules[0](g, y, *values, **attributes)))
+        for x, rule in zip(inputs, rules):  # noqa: B905 - an optional input may be left out
             if rule is None or not x._requires_grad or (among is not None and x not in among):
                 continue
             gx = rule(g, y, *values, **attributes) if attributes else rule(g, y, *values)
@@ -178,6 +180,11 @@ def backpropagate(
         for leaf, g in gradients.items():
             if leaf._hooks:
                 gradients[leaf] = _run_hooks(leaf, g, record)
+
+
+def _known(gx: Any) -> Callable[..., Any] | None:
+    """A rule that gives a gradient computed already, if there is one."""
+    return None if gx is None else lambda *values, **attributes: gx
 
 
 def _check_unchanged(tensor: Tensor, inputs: tuple[Tensor, ...]) -> None:

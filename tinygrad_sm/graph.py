@@ -114,7 +114,7 @@ class Graph:
             value=t.numpy(),
             gradient=gradient,
             note=note,
-            rules=_rules(t._op) if t._op else (),
+            rules=_rules(t._op, len(t._inputs)) if t._op else (),
             place=self._places.get(t),
             inputs=tuple([self._ids[x] for x in t._inputs]),
             roles=_roles(t._op, len(t._inputs)) if t._op else (),
@@ -266,25 +266,29 @@ def _common(a: tuple[Module, ...], b: tuple[Module, ...]) -> tuple[Module, ...]:
 def _roles(op: Op, n: int) -> tuple[str, ...]:
     """What the operation calls its inputs: the parameters of its rules after g and y."""
     for rule in op.rules:
-        code = getattr(rule, "__code__", None)
+        code = getattr(inspect.unwrap(rule), "__code__", None) if rule else None
         if code is not None and code.co_argcount >= n + 2:
             return tuple(code.co_varnames[2 : n + 2])
     return ("",) * n
 
 
 @lru_cache(maxsize=256)
-def _rules(op: Op) -> tuple[str, ...]:
+def _rules(op: Op, n: int = 1) -> tuple[str, ...]:
+    if op.together:
+        return tuple(_in_words(op.rules[0], place) for place in range(n))
     return tuple(map(_in_words, op.rules))
 
 
-def _in_words(rule: Callable[..., Any] | None) -> str:
-    """What a derivative rule says: the expression of a lambda, or a docstring's first sentence."""
+def _in_words(rule: Callable[..., Any] | None, place: int = 0) -> str:
+    """What a derivative rule says: the first sentence of its docstring, or the expression that it
+    returns, in the given place if that is a tuple."""
     if rule is None:
         return "no derivative"
+    rule = inspect.unwrap(rule)
     if rule.__doc__:
         return " ".join(re.split(r"\.\s|\.$", rule.__doc__.strip(), maxsplit=1)[0].split())
     try:
-        bodies = _lambdas("".join(inspect.findsource(rule)[0]))
+        bodies = _returned("".join(inspect.findsource(rule)[0]))
         # Together the instructions span the expression from its beginning to its end.
         spans = [span for span in rule.__code__.co_positions() if span[3]]
         start = min((line, column) for line, _, column, _ in spans)
@@ -296,11 +300,21 @@ def _in_words(rule: Callable[..., Any] | None) -> str:
             body.end_lineno,
             body.end_col_offset,
         ):
-            return ast.unparse(body)
+            value = body.value if isinstance(body, ast.Return) else body
+            if isinstance(value, ast.Tuple) and place < len(value.elts):
+                value = value.elts[place]
+            text = ast.unparse(value) if value else ""
+            return text if text != "None" else "no derivative"
     return ""
 
 
 @cache
-def _lambdas(source: str) -> list[ast.expr]:
-    """The expressions of all lambdas in a source file, the inner ones first."""
-    return [n.body for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Lambda)][::-1]
+def _returned(source: str) -> list[ast.expr | ast.Return]:
+    """The expressions of all lambdas and the return statements in a source file, the inner ones
+    first."""
+    nodes = [*ast.walk(ast.parse(source))][::-1]
+    return [
+        n.body if isinstance(n, ast.Lambda) else n
+        for n in nodes
+        if isinstance(n, ast.Lambda | ast.Return)
+    ]

@@ -28,6 +28,7 @@ from tinygrad_sm.autograd import (
     latest_write,
     next_number,
     recording,
+    writing,
 )
 from tinygrad_sm.errors import DtypeError, GradientError, ShapeError
 from tinygrad_sm.methods import Elementwise, LinearAlgebra, Reduction, Shape, Softmax
@@ -167,7 +168,8 @@ class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax):
                 )
             self._data = np.array(new, dtype=self._data.dtype)
         version = self._version or self._share_version()
-        version.number = latest_write.number = next_number()
+        with writing:
+            version.number = latest_write.number = next_number()
 
     @property
     def grad(self) -> Array | None:
@@ -640,6 +642,8 @@ def _coerce_all(inputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
 
 def _explain(op: ops.Op, inputs: tuple[Tensor, ...], error: ValueError) -> ValueError:
     """NumPy's complaint about shapes, in the terms of the operation."""
+    if type(op) is not ops.Op:  # the user's own: what helps is where in it the error arose
+        return error
     shapes = " and ".join(str(x.shape) for x in inputs)
     if op is ops.matmul:
         rule = (

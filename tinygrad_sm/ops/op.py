@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-# The table of every operation by name. Tests and documentation run over it.
+# The table of every operation of the package by name. Tests and documentation run over it.
 TABLE: dict[str, Op] = {}
 
 
@@ -28,9 +28,12 @@ class Op:
     saves: `forward` returns (result, saved), and a rule is handed what was saved after the inputs:
     `rule(g, y, *inputs, saved, **attributes)`. That is for a backward pass on arrays; on Tensors
     saved is None, and the rule computes the same again, recorded.
+
+    together: there is one rule, and it returns a tuple with the gradients of all inputs, None for
+    an input without a derivative: for gradients that have much of their computation in common.
     """
 
-    __slots__ = ("broadcasts", "forward", "name", "rules", "saves", "views")
+    __slots__ = ("broadcasts", "forward", "name", "rules", "saves", "together", "views")
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class Op:
         broadcasts: bool = False,
         views: bool = False,
         saves: bool = False,
+        together: bool = False,
     ) -> None:
         self.name = name
         self.forward = forward
@@ -47,7 +51,9 @@ class Op:
         self.broadcasts = broadcasts
         self.views = views
         self.saves = saves
-        TABLE[name] = self
+        self.together = together
+        if type(self) is Op:  # and not an operation of the user's own
+            TABLE[name] = self
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """Compute on what is given: arrays make an array, a Tensor among them makes a Tensor."""
