@@ -30,7 +30,7 @@ from tinygrad_sm.creation import (
     zeros,
     zeros_like,
 )
-from tinygrad_sm.differentiate import grad
+from tinygrad_sm.differentiate import grad, hessian, hvp, jacobian, jvp, vjp
 from tinygrad_sm.errors import (
     DtypeError,
     GradcheckError,
@@ -38,6 +38,7 @@ from tinygrad_sm.errors import (
     LabelError,
     ShapeError,
 )
+from tinygrad_sm.function import Function
 from tinygrad_sm.functions import matmul, maximum, minimum
 from tinygrad_sm.gradcheck import gradcheck
 from tinygrad_sm.tensor import Tensor
@@ -57,6 +58,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "DtypeError",
+    "Function",
     "GradcheckError",
     "GradientError",
     "Graph",
@@ -73,6 +75,10 @@ __all__ = [
     "get_default_dtype",
     "grad",
     "gradcheck",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "linspace",
     "manual_seed",
     "matmul",
@@ -88,6 +94,7 @@ __all__ = [
     "randn_like",
     "set_default_dtype",
     "uniform",
+    "vjp",
     "zeros",
     "zeros_like",
 ]

@@ -63,7 +63,7 @@ def gradcheck(
             """The slope of the function in the fixed direction v: itself a function to check."""
             wanted = [inputs[i] for i in checked]
             gradients = grad(_weighted(function(*inputs)), wanted, create_graph=True)
-            total = (gradients[0] * v[0]).sum()
+            total: Tensor = (gradients[0] * v[0]).sum()
             for g, direction in zip(gradients[1:], v[1:], strict=True):
                 total = total + (g * direction).sum()
             return total
