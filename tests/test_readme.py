@@ -1,19 +1,30 @@
-"""What the README says works as it stands there."""
+"""What the README and the pages in docs/ say works as it stands there."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(page, language):
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def run(page):
+    """The page's programs one after the other, as a reader would; returns the names they made."""
+    names = {"__name__": page.stem}
+    for program in blocks(page, "python"):
+        exec(compile(program, page.name, "exec"), names)
+    return names
 
 
 def test_two_commands():
-    (main_job, tests) = blocks("sh")
+    (main_job, tests) = blocks(README, "sh")
     assert "examples/softmax_regression.py" in main_job
     assert "pytest" in tests
 
@@ -21,15 +32,19 @@ def test_two_commands():
 def test_the_program_trains_and_draws(tmp_path, monkeypatch):
     pytest.importorskip("pygraphviz")
     monkeypatch.chdir(tmp_path)
-    (program,) = blocks("python")
-    names = {}
-    exec(program, names)
-    assert names["loss"].item() < 1  # ln 10 = 2.3 before training
+    assert len(blocks(README, "python")) == 1
+    assert run(README)["loss"].item() < 1  # ln 10 = 2.3 before training
     assert (tmp_path / "graph.svg").stat().st_size > 1000
 
 
-def test_every_file_it_names_is_there():
-    root = Path(__file__).parent.parent
-    named = re.findall(r"(?:`|\()((?:tinygrad_sm|nn|examples|benchmarks|docs)/[\w./]*)", README)
-    assert len(named) > 4
-    assert [name for name in named if not (root / name).exists()] == []
+def test_the_programs_of_the_page_on_functions():
+    names = run(ROOT / "docs" / "function.md")
+    assert names["right"].item() > 0.9  # one in ten by chance
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+def test_every_file_it_names_is_there(page):
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"(?:`|\()((?:tinygrad_sm|nn|examples|benchmarks|docs)/[\w./]*)", text)
+    assert len(named) > 4 or page != README
+    assert [name for name in named if not (ROOT / name).exists()] == []

@@ -120,6 +120,13 @@ def _checked_forward(
                 # The traceback leads to the line that did it.
                 raise _written_to("forward", name).with_traceback(error.__traceback__) from None
             raise
+        except AttributeError as error:
+            if not isinstance(error.obj, np.ndarray | np.generic):
+                raise
+            raise DtypeError(
+                f"the forward of '{name}' gets NumPy arrays, but {error}: "
+                "use NumPy's functions, as in np.exp(x)"
+            ).with_traceback(error.__traceback__) from None
         if not isinstance(y, np.ndarray | np.generic):
             hint = "np.asarray makes one of a number."
             if y is None:
