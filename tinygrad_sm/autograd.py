@@ -94,7 +94,7 @@ class Version:
 
 
 latest_write = Version()  # to any tensor: an older graph need not be searched for it
-writing = threading.Lock()  # so that it only ever rises, whichever threads write
+writing = threading.Lock()  # held to note a write: the latest only ever rises, in any thread
 
 
 # ---- the backward pass -------------------------------------------------------------------------
