@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -196,7 +197,8 @@ def test_views_made_in_two_threads_share_one_note_of_changes(monkeypatch):
         def __init__(self):
             super().__init__()
             with suppress(threading.BrokenBarrierError):
-                meeting.wait(0.2)  # until both threads are here, if both may be
+                if meeting.wait(0.2):  # both threads are here: one goes on first
+                    time.sleep(0.05)
 
     monkeypatch.setattr(tensor, "Version", Slow)
     x = Tensor([1.0, 2.0], requires_grad=True)
