@@ -4,9 +4,9 @@
     python benchmarks/operation_overhead.py --only max  those with this in their name
     python benchmarks/operation_overhead.py --quick     two short rounds, to see that it runs
 
-Inputs and attributes are those that the tests draw (tests/cases), cast to float32: of fifty draws the
-one with the most elements, which are some dozens. So an operation is measured as soon as it has a
-case, and one without a case is an error. The method is what the case calls, as a user would.
+Inputs and attributes are those that the tests draw (tests/cases), cast to float32: of fifty draws
+the one with the most elements, which are some dozens. So an operation is measured as soon as it has
+a case, and one without a case is an error. The method is what the case calls, as a user would.
 
 The two are timed in turns, and the least of all turns counts, since a shared machine only ever adds
 time. Above 1.5 µs of difference a row is marked with <.

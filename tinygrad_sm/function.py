@@ -85,9 +85,12 @@ class Function(Op):
         return super().__call__(*inputs, **settings)
 
 
+_ARRAYS = (np.ndarray, np.generic)
+
+
 def _read_only(x: Any) -> Array:
     """A view that cannot be written to, for the values belong to the graph."""
-    view = np.asarray(x).view()
+    view = (x if isinstance(x, np.ndarray) else np.asarray(x)).view()
     view.setflags(write=False)
     return view
 
@@ -111,7 +114,7 @@ def _checked_forward(
 ) -> Callable[..., Any]:
     """`forward` on read-only arrays, and a look at what it returned."""
 
-    def run(*inputs: Any, **settings: Any) -> Array | np.generic:
+    def run(*inputs: Any, **settings: Any) -> Any:
         arrays = [_read_only(x) for x in inputs]
         try:
             y = forward(*arrays, **settings)
@@ -121,35 +124,41 @@ def _checked_forward(
                 raise _written_to("forward", name).with_traceback(error.__traceback__) from None
             raise
         except AttributeError as error:
-            if not isinstance(error.obj, np.ndarray | np.generic):
+            if not isinstance(error.obj, _ARRAYS):
                 raise
             raise DtypeError(
                 f"the forward of '{name}' gets NumPy arrays, but {error}: "
                 "use NumPy's functions, as in np.exp(x)"
             ).with_traceback(error.__traceback__) from None
-        if not isinstance(y, np.ndarray | np.generic):
-            hint = "np.asarray makes one of a number."
-            if y is None:
-                hint = "Does it end with `return`?"
-            elif isinstance(y, Tensor):
-                hint = "Pass every Tensor as an input: no gradient reaches one used on the side."
-            raise DtypeError(
-                f"the forward of '{name}' returned {short(y)}, of type {type(y).__name__}, "
-                f"but needs to return a NumPy array. {hint}"
-            )
-        if y.dtype.kind not in "biuf":
-            raise DtypeError(
-                f"the forward of '{name}' returned an array of dtype {y.dtype}: a Tensor holds "
-                "real numbers, integers or bools. Take .real, .imag or abs() of complex numbers"
-            )
-        if differentiable and y.dtype.kind != "f" and any(x.dtype.kind == "f" for x in arrays):
-            raise DtypeError(
-                f"the forward of '{name}' returned an array of dtype {y.dtype}: only "
-                "floating-point values have a derivative. Use .astype(x.dtype), or leave out vjp"
-            )
+        if not isinstance(y, _ARRAYS) or y.dtype.kind != "f":
+            _check_result(name, y, differentiable and any(x.dtype.kind == "f" for x in arrays))
         return y if y.base is None else np.array(y)  # not a view, of an input perhaps
 
     return run
+
+
+def _check_result(name: str, y: Any, differentiable: bool) -> None:
+    what = f"the forward of '{name}' returned"
+    if not isinstance(y, _ARRAYS):
+        hint = "np.asarray makes one of a number."
+        if y is None:
+            hint = "Does it end with `return`?"
+        elif isinstance(y, Tensor):
+            hint = "Pass every Tensor as an input: no gradient reaches one used on the side."
+        raise DtypeError(
+            f"{what} {short(y)}, of type {type(y).__name__}, "
+            f"but needs to return a NumPy array. {hint}"
+        )
+    if y.dtype.kind not in "biuf":
+        raise DtypeError(
+            f"{what} an array of dtype {y.dtype}: a Tensor holds real numbers, integers or bools. "
+            "Take .real, .imag or abs() of complex numbers"
+        )
+    if differentiable and y.dtype.kind != "f":
+        raise DtypeError(
+            f"{what} an array of dtype {y.dtype}: only floating-point values have a derivative. "
+            "Use .astype(x.dtype), or leave out vjp"
+        )
 
 
 def _checked_vjp(name: str, vjp: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,7 +202,7 @@ def _checked_gradient(name: str, gx: Any, shape: tuple[int, ...], i: int, record
             f"{what}, from Tensors, {short(gx)}, of type {type(gx).__name__}: NumPy's functions "
             f"(np.where, …) take values out of the graph. {_FOR_BOTH}"
         )
-    if not isinstance(gx, Tensor | np.ndarray | np.generic):
+    if not isinstance(gx, (Tensor, *_ARRAYS)):
         raise DtypeError(
             f"{what} {short(gx)}, of type {type(gx).__name__}: "
             "a gradient is an array of the input's shape, or None"
@@ -227,7 +236,7 @@ def _explain(name: str, recorded: bool, error: Exception) -> GradientError | Non
         return _written_to("vjp", name)
     if recorded:
         why = "on Tensors, which it gets in a recorded backward pass, as for a second derivative"
-    elif isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray | np.generic):
+    elif isinstance(error, AttributeError) and isinstance(error.obj, _ARRAYS):
         why = "on arrays, which it gets in an ordinary backward pass"
     else:
         return None
