@@ -110,8 +110,8 @@ def spirals(
 def xor(n: int = 100, noise: float = 0.1, seed: Seed = 0) -> Dataset:
     """The square from −1 to 1: class 1 where the signs of the two coordinates differ.
 
-    The points are uniform in each quarter before the noise moves them. No straight line does better
-    than chance by much, which Minsky and Papert (1969) showed to be the limit of a perceptron.
+    The points are uniform in each quarter before the noise moves them. No straight line parts the
+    classes: what a perceptron cannot learn, as Minsky and Papert (1969) showed.
 
     >>> data = xor(noise=0)
     >>> bool(((data.x.prod(axis=1) < 0) == data.y).all())

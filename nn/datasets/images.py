@@ -298,7 +298,9 @@ def _read_archive(path: Path, source: CifarSource, size: int) -> dict[str, bytes
                     _refuse_traversal(member.name)
                     if (name := names.get(member.name)) is None:
                         continue  # a text beside the images
-                    if not member.isreg() or member.size != size:
+                    if not member.isreg():
+                        raise ValueError(f"{member.name} is no plain file in it")
+                    if member.size != size:
                         raise ValueError(f"{member.name}: {_wrong_size(member.size, size)}")
                     if file := archive.extractfile(member):
                         contents[name] = file.read()
