@@ -1,8 +1,10 @@
 """A server on this machine that delivers files, well or badly: for tests of downloads."""
 
+import os
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest.mock import patch
 
 
 class Server:
@@ -10,6 +12,7 @@ class Server:
 
     files: contents by name.
     cut: the most bytes of a file it sends before it breaks the connection off, or None.
+    silent: whether it then says nothing instead, until the client has gone.
     ranges: whether it starts where it is asked to.
     says_length: whether it says how many bytes are to come.
     """
@@ -17,6 +20,7 @@ class Server:
     def __init__(self):
         self.files = {}
         self.cut = None
+        self.silent = False
         self.ranges = True
         self.says_length = True
         self.asked = []  # the name and the first byte, for each request
@@ -27,9 +31,11 @@ class Server:
         self.asked.append((name, start))
         content = self.files.get(name)
         if content is None:
-            return request.send_error(404)
+            request.send_error(404)
+            return
         if self.ranges and start >= len(content):
-            return request.send_error(416)
+            request.send_error(416)
+            return
         if not self.ranges:
             start = 0
         request.send_response(206 if self.ranges else 200)
@@ -39,7 +45,9 @@ class Server:
         if self.says_length:
             request.send_header("Content-Length", len(content) - start)
         request.end_headers()
-        return request.wfile.write(content[start:][: self.cut])
+        request.wfile.write(content[start:][: self.cut])
+        if self.silent:
+            request.connection.recv(1)
 
 
 @contextmanager
@@ -54,7 +62,8 @@ def serve():
         def log_message(self, *_):
             """Nothing: the tests look at `asked`."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+    no_proxy = patch.dict(os.environ, {"no_proxy": "*"})  # requests stay on this machine
+    with no_proxy, ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         server.url = f"http://127.0.0.1:{http.server_port}/"
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

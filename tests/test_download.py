@@ -3,6 +3,7 @@
 import builtins
 import hashlib
 import re
+import socket
 import sys
 
 import pytest
@@ -112,7 +113,8 @@ def test_the_next_mirror_is_asked(server, tmp_path):
 
 
 def test_the_error_names_every_mirror_and_the_way_by_hand(server, tmp_path):
-    nobody = "http://127.0.0.1:9"  # the port where, by convention, nothing answers
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        nobody = f"http://127.0.0.1:{gone.getsockname()[1]}"
     with pytest.raises(DownloadError) as caught:
         fetch(FILE, tmp_path, [nobody, server.url + "gone/"])
     assert re.search(
@@ -123,13 +125,20 @@ def test_the_error_names_every_mirror_and_the_way_by_hand(server, tmp_path):
     )
 
 
-def test_a_server_that_says_nothing_is_left(tmp_path):
-    import socket
-
+def test_a_server_that_says_nothing_is_left(server, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mirror = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         with pytest.raises(DownloadError, match="timed out"):
             fetch(FILE, tmp_path, [mirror], timeout=0.05)
+
+
+def test_a_server_that_falls_silent_is_asked_again_by_the_next_call(server, tmp_path):
+    server.cut, server.silent = 100_000, True
+    with pytest.raises(DownloadError, match="timed out"):
+        get(server, tmp_path, attempts=1, timeout=0.2)
+    server.cut, server.silent = None, False
+    assert get(server, tmp_path).read_bytes() == CONTENT
+    assert 0 < server.asked[-1][1] <= 100_000
 
 
 def test_a_full_disk_is_an_error_of_the_disk(server, tmp_path):

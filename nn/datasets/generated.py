@@ -8,14 +8,15 @@ splits one into parts.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from nn.datasets.dataset import Array, Dataset
 
-Seed = int | np.random.Generator | None
+# As a text, since numpy.random loads only when it is asked for.
+Seed: TypeAlias = "int | np.random.Generator | None"
 
 
 def moons(n: int = 100, noise: float = 0.1, seed: Seed = 0) -> Dataset:
