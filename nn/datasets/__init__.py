@@ -7,11 +7,13 @@
 
 from nn.datasets.bundled import digits
 from nn.datasets.dataset import Dataset
+from nn.datasets.download import DownloadError
 from nn.datasets.generated import blobs, circles, moons, spirals, xor
 from nn.datasets.images import cifar10, fashion_mnist, mnist
 
 __all__ = [
     "Dataset",
+    "DownloadError",
     "blobs",
     "cifar10",
     "circles",

@@ -65,7 +65,7 @@ def fetch(
                     break  # nothing came: asking again would not help
             except ValueError as reason:  # what came is not the file
                 failures.append(f"{url}: what came is removed, as {reason}")
-                part.unlink()
+                part.unlink(missing_ok=True)
                 if not before:
                     break  # else it went on from what was left by an earlier call: once more
             else:
