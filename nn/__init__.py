@@ -8,7 +8,7 @@
 
 from nn import datasets, optim
 from nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
-from nn.data import DataLoader
+from nn.data import DataLoader, Subset, random_split
 from nn.linear import Linear
 from nn.loss import CrossEntropy, CrossEntropyLoss
 from nn.module import Module, Parameter, Sequential
@@ -25,7 +25,9 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "Subset",
     "Tanh",
     "datasets",
     "optim",
+    "random_split",
 ]
