@@ -10,11 +10,104 @@ from typing import Any
 from tinygrad_sm.tensor import Tensor
 
 
-def _tensor(value: Any) -> Tensor:
-    return value if isinstance(value, Tensor) else Tensor(value)
+def _tensor(value: Any, beside: Any = None) -> Tensor:
+    """A Tensor of the value; a Python number takes the dtype of the tensor beside it."""
+    if isinstance(value, Tensor):
+        return value
+    return beside._coerced(value) if isinstance(beside, Tensor) else Tensor(value)
 
 
 # ---- elementwise -------------------------------------------------------------------------------
+
+
+def where(condition: Any, input: Any, other: Any) -> Tensor:
+    """The input's element where the condition is true, else the other's; see `Tensor.where`.
+
+    >>> where([True, False], 1.0, [2.0, 3.0])
+    Tensor([1., 3.])
+    """
+    return _tensor(input, other).where(condition, other)
+
+
+def lerp(input: Any, end: Any, weight: Any) -> Tensor:
+    """a + weight (end − a); see `Tensor.lerp`.
+
+    >>> lerp([1.0, 2.0], [3.0, 12.0], 0.5)
+    Tensor([2., 7.])
+    """
+    return _tensor(input, end).lerp(end, weight)
+
+
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """a + alpha · b; see `Tensor.add`.
+
+    >>> add(1, [1.0, 2.0])
+    Tensor([2., 3.])
+    """
+    return _tensor(input, other).add(other, alpha=alpha)
+
+
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """a − alpha · b; see `Tensor.sub`.
+
+    >>> sub(1, [1.0, 2.0])
+    Tensor([ 0., -1.])
+    """
+    return _tensor(input, other).sub(other, alpha=alpha)
+
+
+def mul(input: Any, other: Any) -> Tensor:
+    """a · b; see `Tensor.mul`.
+
+    >>> mul(2, [1.0, 2.0])
+    Tensor([2., 4.])
+    """
+    return _tensor(input, other).mul(other)
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """a / b, with or without rounding; see `Tensor.div`.
+
+    >>> div(2, [1.0, 2.0])
+    Tensor([2., 1.])
+    """
+    return _tensor(input, other).div(other, rounding_mode=rounding_mode)
+
+
+def floor_divide(input: Any, other: Any) -> Tensor:
+    """a / b rounded down; see `Tensor.floor_divide`.
+
+    >>> floor_divide([7.0, -7.0], 2)
+    Tensor([ 3., -4.])
+    """
+    return _tensor(input, other).floor_divide(other)
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """The remainder with the sign of b; see `Tensor.remainder`.
+
+    >>> remainder([7.0, -7.0], 3)
+    Tensor([1., 2.])
+    """
+    return _tensor(input, other).remainder(other)
+
+
+def fmod(input: Any, other: Any) -> Tensor:
+    """The remainder with the sign of a; see `Tensor.fmod`.
+
+    >>> fmod([7.0, -7.0], 3)
+    Tensor([ 1., -1.])
+    """
+    return _tensor(input, other).fmod(other)
+
+
+def pow(input: Any, exponent: Any) -> Tensor:
+    """aᵇ; see `Tensor.pow`.
+
+    >>> pow(2, [1.0, 2.0])
+    Tensor([2., 4.])
+    """
+    return _tensor(input, exponent).pow(exponent)
 
 
 def maximum(input: Any, other: Any) -> Tensor:
@@ -23,7 +116,7 @@ def maximum(input: Any, other: Any) -> Tensor:
     >>> maximum([1.0, 5.0], [3.0, 4.0])
     Tensor([3., 5.])
     """
-    return _tensor(input).maximum(other)
+    return _tensor(input, other).maximum(other)
 
 
 def minimum(input: Any, other: Any) -> Tensor:
@@ -32,7 +125,128 @@ def minimum(input: Any, other: Any) -> Tensor:
     >>> minimum([1.0, 5.0], [3.0, 4.0])
     Tensor([1., 4.])
     """
-    return _tensor(input).minimum(other)
+    return _tensor(input, other).minimum(other)
+
+
+def logaddexp(input: Any, other: Any) -> Tensor:
+    """ln(eᵃ + eᵇ) without overflow; see `Tensor.logaddexp`.
+
+    >>> logaddexp([1000.0], [1000.0])
+    Tensor([1000.6932])
+    """
+    return _tensor(input, other).logaddexp(other)
+
+
+def atan2(input: Any, other: Any) -> Tensor:
+    """The angle of the point (other, input); see `Tensor.atan2`.
+
+    >>> atan2([1.0, 1.0], [1.0, -1.0])
+    Tensor([0.7854, 2.3562])
+    """
+    return _tensor(input, other).atan2(other)
+
+
+def eq(input: Any, other: Any) -> Tensor:
+    """Whether a = b, elementwise; see `Tensor.eq`.
+
+    >>> eq(1, [1.0, 2.0])
+    Tensor([ True, False])
+    """
+    return _tensor(input, other).eq(other)
+
+
+def ne(input: Any, other: Any) -> Tensor:
+    """Whether a ≠ b, elementwise; see `Tensor.ne`.
+
+    >>> ne(1, [1.0, 2.0])
+    Tensor([False,  True])
+    """
+    return _tensor(input, other).ne(other)
+
+
+def lt(input: Any, other: Any) -> Tensor:
+    """Whether a < b, elementwise; see `Tensor.lt`.
+
+    >>> lt(1, [1.0, 2.0])
+    Tensor([False,  True])
+    """
+    return _tensor(input, other).lt(other)
+
+
+def le(input: Any, other: Any) -> Tensor:
+    """Whether a ≤ b, elementwise; see `Tensor.le`.
+
+    >>> le(1, [1.0, 2.0])
+    Tensor([ True,  True])
+    """
+    return _tensor(input, other).le(other)
+
+
+def gt(input: Any, other: Any) -> Tensor:
+    """Whether a > b, elementwise; see `Tensor.gt`.
+
+    >>> gt(2, [1.0, 2.0])
+    Tensor([ True, False])
+    """
+    return _tensor(input, other).gt(other)
+
+
+def ge(input: Any, other: Any) -> Tensor:
+    """Whether a ≥ b, elementwise; see `Tensor.ge`.
+
+    >>> ge(2, [1.0, 2.0])
+    Tensor([ True,  True])
+    """
+    return _tensor(input, other).ge(other)
+
+
+def logical_and(input: Any, other: Any) -> Tensor:
+    """Whether both are true; see `Tensor.logical_and`.
+
+    >>> logical_and([True, True], [True, False])
+    Tensor([ True, False])
+    """
+    return _tensor(input, other).logical_and(other)
+
+
+def logical_or(input: Any, other: Any) -> Tensor:
+    """Whether one or both are true; see `Tensor.logical_or`.
+
+    >>> logical_or([True, False], [False, False])
+    Tensor([ True, False])
+    """
+    return _tensor(input, other).logical_or(other)
+
+
+def logical_xor(input: Any, other: Any) -> Tensor:
+    """Whether exactly one is true; see `Tensor.logical_xor`.
+
+    >>> logical_xor([True, True], [True, False])
+    Tensor([False,  True])
+    """
+    return _tensor(input, other).logical_xor(other)
+
+
+def isclose(
+    input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
+    """Whether two elements are equal up to rounding; see `Tensor.isclose`.
+
+    >>> isclose([1.0, 2.0], [1.000001, 2.1])
+    Tensor([ True, False])
+    """
+    return _tensor(input, other).isclose(other, rtol, atol, equal_nan)
+
+
+def allclose(
+    input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Whether all elements are equal up to rounding, as one Python bool; see `Tensor.allclose`.
+
+    >>> allclose([1.0, 2.0], [1.000001, 2.1])
+    False
+    """
+    return _tensor(input, other).allclose(other, rtol, atol, equal_nan)
 
 
 # ---- shape -------------------------------------------------------------------------------------

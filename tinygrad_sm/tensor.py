@@ -456,6 +456,9 @@ class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax):
     def _apply(self, op: ops.Op, *others: Any, **attributes: Any) -> Tensor:
         return apply(op, (self, *others), attributes)
 
+    def _binary(self, op: ops.Op, other: Any) -> Tensor:
+        return binary(op, self, other)
+
     def _unary(self, op: ops.Op) -> Tensor:
         t = _constant(op.forward(self._data))
         if self._requires_grad and recording.on and op.rules:
@@ -474,10 +477,19 @@ class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax):
     __sub__, __rsub__ = _operator(ops.subtract)
     __mul__, __rmul__ = _operator(ops.multiply)
     __truediv__, __rtruediv__ = _operator(ops.divide)
+    __floordiv__, __rfloordiv__ = _operator(ops.floor_divide)
+    __mod__, __rmod__ = _operator(ops.remainder)
     __pow__, __rpow__ = _operator(ops.power)
     __matmul__, __rmatmul__ = _operator(ops.matmul)
     __lt__, __gt__ = _operator(ops.less)[0], _operator(ops.greater)[0]
     __le__, __ge__ = _operator(ops.less_equal)[0], _operator(ops.greater_equal)[0]
+
+    __and__, __rand__ = _operator(ops.bitwise_and)
+    __or__, __ror__ = _operator(ops.bitwise_or)
+    __xor__, __rxor__ = _operator(ops.bitwise_xor)
+
+    def __invert__(self) -> Tensor:
+        return self._unary(ops.bitwise_not)
 
     def __neg__(self) -> Tensor:
         return self._unary(ops.negative)

@@ -112,10 +112,10 @@ def elementwise(draw, *domains):
 
 
 @st.composite
-def settings(draw, **choices):
+def settings(draw, domain=real, **choices):
     """One array, and for each setting one of the values given."""
     attributes = {name: draw(st.sampled_from(values)) for name, values in choices.items()}
-    return (draw(arrays(draw(shapes()))),), attributes
+    return (draw(arrays(draw(shapes()), domain)),), attributes
 
 
 def an_axis(ndim):

@@ -25,6 +25,44 @@ from cases.draw import (
 from tinygrad_sm import Tensor, ops
 
 
+def fractional(values):
+    """Away from whole numbers and halves, where rounding jumps, and no two of them related."""
+    return np.floor(values * 2) / 2 + 0.217
+
+
+def odd(values):
+    """Far from 0, and quotients of fractional values by them are not near whole numbers."""
+    return np.copysign(0.5 + np.floor(np.abs(values)) * 1.3, values) + 0.0713
+
+
+def near_whole(values):
+    return np.round(values) + 0.015
+
+
+def wide(values):
+    return np.floor(values * 8) / 4 + 0.111
+
+
+def below(values):
+    return np.floor(values) / 4 - 0.7217
+
+
+def above(values):
+    return np.floor(values) / 4 + 0.7313
+
+
+def bits(values):
+    return np.floor(values * 4).astype(int)
+
+
+def special(values):
+    """Every fourth value is infinite and every fourth is NaN."""
+    return np.choose(np.arange(values.size).reshape(values.shape) % 4, [values, np.inf, 1, np.nan])
+
+
+erf = np.vectorize(math.erf, otypes=[float])
+
+
 @st.composite
 def casts(draw):
     return (draw(arrays(draw(shapes()))),), {"dtype": np.dtype(np.float64)}
@@ -63,6 +101,24 @@ CASES = {
         elementwise(real), Tensor.logsigmoid, lambda x: np.log(1 / (1 + np.exp(-x)))
     ),
     "softsign": Case(elementwise(real), Tensor.softsign, lambda x: x / (1 + np.abs(x))),
+    "hardsigmoid": Case(
+        elementwise(wide), Tensor.hardsigmoid, lambda x: np.maximum(0, np.minimum(1, x / 6 + 0.5))
+    ),
+    "hardswish": Case(
+        elementwise(wide), Tensor.hardswish, lambda x: x * np.maximum(0, np.minimum(1, x / 6 + 0.5))
+    ),
+    "gelu": Case(elementwise(real), Tensor.gelu, lambda x: x * (1 + erf(x / math.sqrt(2))) / 2),
+    "erf": Case(elementwise(real), Tensor.erf, erf),
+    "erfc": Case(elementwise(real), Tensor.erfc, lambda x: 1 - erf(x)),
+    "sign": Case(elementwise(real), Tensor.sign, lambda x: np.where(x < 0, -1.0, 1.0)),
+    "floor": Case(elementwise(fractional), Tensor.floor, lambda x: x - x % 1),
+    "ceil": Case(elementwise(fractional), Tensor.ceil, lambda x: x + -x % 1),
+    "trunc": Case(elementwise(fractional), Tensor.trunc, lambda x: x - np.fmod(x, 1)),
+    "round": Case(
+        settings(decimals=(0, 1, 2), domain=fractional),
+        Tensor.round,
+        lambda x, decimals: np.floor(x * 10**decimals + 0.5) / 10**decimals,
+    ),
     "clamp": Case(settings(min=(None, -0.71), max=(0.73,)), Tensor.clamp, np.clip),
     "hardtanh": Case(
         settings(low=(-0.71,), high=(0.73,)),
@@ -85,9 +141,11 @@ CASES = {
         lambda x, alpha: np.where(x > 0, x, alpha * (np.exp(x / alpha) - 1)),
     ),
     "softplus": Case(
-        settings(beta=(1.0, 2.5)),
+        settings(beta=(1.0, 2.5), threshold=(20.0, 0.913)),
         Tensor.softplus,
-        lambda x, beta: np.log(1 + np.exp(beta * x)) / beta,
+        lambda x, beta, threshold: np.where(
+            beta * x > threshold, x, np.log(1 + np.exp(beta * x)) / beta
+        ),
     ),
     "astype": Case(casts(), Tensor.astype, np.ndarray.astype),
     "add": Case(elementwise(real, real), lambda a, b: a + b, lambda a, b: a + b),
@@ -102,7 +160,43 @@ CASES = {
     "atan2": Case(elementwise(real, nonzero), Tensor.atan2, lambda a, b: np.angle(b + 1j * a)),
     "power": Case(elementwise(positive, real), lambda a, b: a**b, lambda a, b: a**b),
     "where": Case(elementwise(truth, real, real), ops.where, np.where),
-    "sign": Case(elementwise(real), ops.sign, lambda x: np.where(x < 0, -1.0, 1.0)),
+    "remainder": Case(
+        elementwise(fractional, odd), Tensor.remainder, lambda a, b: a - b * np.floor(a / b)
+    ),
+    "fmod": Case(elementwise(fractional, odd), Tensor.fmod, lambda a, b: a - b * np.trunc(a / b)),
+    "floor_divide": Case(
+        elementwise(fractional, odd), Tensor.floor_divide, lambda a, b: np.floor(a / b)
+    ),
+    "trunc_divide": Case(
+        elementwise(fractional, odd),
+        lambda a, b: a.div(b, rounding_mode="trunc"),
+        lambda a, b: np.trunc(a / b),
+    ),
+    "lerp": Case(elementwise(real, real, real), Tensor.lerp, lambda a, b, w: a * (1 - w) + b * w),
+    "clamp_between": Case(
+        elementwise(real, below, above),
+        Tensor.clamp,
+        lambda x, low, high: np.where(x < low, low, np.where(x > high, high, x)),
+    ),
+    "zeros_like": Case(elementwise(real), ops.zeros_like, lambda x: 0 * x),
+    "isnan": Case(elementwise(special), Tensor.isnan, lambda x: x != x),
+    "isinf": Case(elementwise(special), Tensor.isinf, lambda x: np.abs(x) == np.inf),
+    "isfinite": Case(elementwise(special), Tensor.isfinite, lambda x: np.abs(x) < np.inf),
+    "isclose": Case(
+        elementwise(whole, near_whole),
+        lambda a, b: a.isclose(b, rtol=1e-2),
+        lambda a, b: np.abs(a - b) <= 1e-8 + 1e-2 * np.abs(b),
+    ),
+    "logical_and": Case(elementwise(whole, truth), Tensor.logical_and, lambda a, b: (a != 0) * b),
+    "logical_or": Case(elementwise(whole, truth), Tensor.logical_or, lambda a, b: (a != 0) + b > 0),
+    "logical_xor": Case(elementwise(whole, truth), Tensor.logical_xor, lambda a, b: (a != 0) != b),
+    "logical_not": Case(elementwise(whole), Tensor.logical_not, lambda x: x == 0),
+    "bitwise_and": Case(elementwise(bits, bits), lambda a, b: a & b, lambda a, b: a & b),
+    "bitwise_or": Case(elementwise(bits, bits), lambda a, b: a | b, lambda a, b: a + b - (a & b)),
+    "bitwise_xor": Case(
+        elementwise(truth, truth), lambda a, b: a ^ b, lambda a, b: a.astype(int) + b == 1
+    ),
+    "bitwise_not": Case(elementwise(bits), lambda x: ~x, lambda x: -x - 1),
     "equal": Case(elementwise(whole, whole), lambda a, b: a == b, np.equal),
     "not_equal": Case(elementwise(whole, whole), lambda a, b: a != b, np.not_equal),
     "less": Case(elementwise(whole, whole), lambda a, b: a < b, np.less),

@@ -6,6 +6,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tinygrad_sm import ops
 from tinygrad_sm.errors import DtypeError, ShapeError
@@ -30,9 +31,13 @@ class Methods:
         def ndim(self) -> int: ...
         @property
         def dtype(self) -> np.dtype[Any]: ...
+        def astype(self, dtype: npt.DTypeLike) -> Tensor: ...
 
         def _unary(self, op: ops.Op) -> Tensor:
             """Apply an operation of one input and no attributes."""
+
+        def _binary(self, op: ops.Op, other: Any) -> Tensor:
+            """Apply an operation of two inputs and no attributes."""
 
         def _apply(self, op: ops.Op, *others: Any, **attributes: Any) -> Tensor:
             """Apply an operation to this and other tensors, arrays or numbers."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_sm.errors import DtypeError
+from tinygrad_sm.ops.error_function import erf_of, erfc_of
 from tinygrad_sm.ops.op import Op
 
 
@@ -25,11 +27,26 @@ def _largest(dtype: np.dtype[Any]) -> Any:
     return np.array(np.inf if dtype.kind == "f" else np.iinfo(dtype).max, dtype)
 
 
-def _is_positive(y: Any) -> Any:
-    """1 where y > 0, else 0: as numbers of y's kind, for a product with bools is slow."""
+def _is_not_0(y: Any) -> Any:
+    """1 where y is not 0, else 0: as numbers of y's kind, for a product with bools is slow."""
     if isinstance(y, np.ndarray):
-        return np.greater(y, _zero(y.dtype)).astype(y.dtype)
-    return y > 0
+        return np.not_equal(y, _zero(y.dtype)).astype(y.dtype)
+    return y != 0
+
+
+def _sign(x: Any) -> Any:
+    """−1, 0 or 1; of NaN 0."""
+    if x.dtype.kind == "f":
+        zero = _zero(x.dtype)
+        return np.subtract(np.greater(x, zero), np.less(x, zero), dtype=x.dtype)
+    return x if x.dtype.kind == "b" else np.sign(x)
+
+
+def _abs_rule(g: Any, y: Any, x: Any) -> Any:
+    """g with the sign of x, which is 0 at 0."""
+    if isinstance(x, np.ndarray):
+        return g * _sign(x)
+    return where(x > 0, g, where(x < 0, -g, 0))  # `sign` itself would be recorded
 
 
 def _sigmoid(x: Any) -> Any:
@@ -50,6 +67,73 @@ def _power(a: Any, b: Any) -> Any:
     return np.power(a, b)
 
 
+def _thresholded_softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    """ln(1 + e^βx) / β, and x itself above the threshold."""
+    z = x * beta
+    return np.where(z > threshold, x, _softplus(z) / beta)
+
+
+def _base_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """b aᵇ⁻¹ g, which is 0 for b = 0 whatever a is."""
+    if b.ndim or not b:  # a single exponent, other than 0, needs no care
+        a = where((b == 0) * ((a == 0) + (a != a)), 1, a)
+    return g * (b * power(a, b - 1))
+
+
+def _truncated_quotient(a: Any, b: Any) -> Any:
+    """a / b without its fraction."""
+    if np.result_type(a, b).kind == "f":
+        return np.trunc(np.divide(a, b))
+    return np.floor_divide(a - np.fmod(a, b), b)
+
+
+def _gelu(x: Any) -> Any:
+    """x Φ(x), and Φ(x) for the derivative."""
+    probability = 0.5 * erfc_of(x * -math.sqrt(0.5))
+    return x * probability, probability
+
+
+def _gelu_rule(g: Any, y: Any, x: Any, probability: Any) -> Any:
+    """g (Φ(x) + x φ(x)) with the normal distribution Φ and its density φ."""
+    if probability is None:
+        probability = 0.5 * erfc(x * -math.sqrt(0.5))
+    return g * (probability + x * exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
+
+
+def _lerp(a: Any, b: Any, weight: Any) -> Any:
+    """a + weight (b − a), from the nearer end, so that both ends are met exactly."""
+    step = b - a
+    return np.where(np.absolute(weight) < 0.5, a + weight * step, b - step * (1 - weight))
+
+
+def _squared_radius(a: Any, b: Any) -> Any:
+    """a² + b², and 1 in the origin, for a division by it."""
+    r = a * a + b * b
+    return r + (r == 0)
+
+
+def _of_bits(function: Any, sign: str) -> Any:
+    def forward(*inputs: Any) -> Any:
+        try:
+            return function(*inputs)
+        except TypeError:
+            dtypes = " and ".join(str(x.dtype) for x in inputs)
+            raise DtypeError(
+                f"{sign} needs bools or integers, got {dtypes}. To combine comparisons put "
+                f"each in parentheses, as in (a > 0) {sign} (b > 0)"
+                if len(inputs) > 1
+                else f"{sign} needs bools or integers, got {dtypes}; x == 0 or logical_not() tells "
+                "where numbers are 0"
+            ) from None
+
+    return forward
+
+
+def _zeros_for_each(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """0: it is constant between its jumps."""
+    return zeros_like(g)
+
+
 def _clamp_rule(g: Any, y: Any, x: Any, min: Any = None, max: Any = None) -> Any:
     """g from min to max, both included, else 0."""
     if min is not None:
@@ -63,12 +147,12 @@ negative = Op("negative", np.negative, lambda g, y, x: -g)
 exp = Op("exp", np.exp, lambda g, y, x: g * y)
 log = Op("log", np.log, lambda g, y, x: g / x)
 sqrt = Op("sqrt", np.sqrt, lambda g, y, x: g / (2 * y))
-abs = Op("abs", np.absolute, lambda g, y, x: g * sign(x))
+abs = Op("abs", np.absolute, _abs_rule)
 tanh = Op("tanh", np.tanh, lambda g, y, x: g * (1 - y * y))
 relu = Op(
     "relu",
     lambda x: x.clip(_zero(x.dtype), _largest(x.dtype)),  # up to four times as quick as maximum
-    lambda g, y, x: g * _is_positive(y),
+    lambda g, y, x: g * _is_not_0(y),
 )
 sigmoid = Op("sigmoid", _sigmoid, lambda g, y, x: g * y * (1 - y))
 
@@ -99,6 +183,25 @@ logsigmoid = Op("logsigmoid", lambda x: -_softplus(-x), lambda g, y, x: g * sigm
 softsign = Op(
     "softsign", lambda x: x / (1 + np.absolute(x)), lambda g, y, x: g / square(1 + abs(x))
 )
+hardsigmoid = Op(
+    "hardsigmoid",
+    lambda x: np.clip(x + 3, 0, 6) / 6,
+    lambda g, y, x: where((x > -3) * (x < 3), g / 6, 0),
+)
+hardswish = Op(
+    "hardswish",
+    lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    lambda g, y, x: where(x <= -3, 0, where(x < 3, g * (x / 3 + 0.5), g)),
+)
+gelu = Op("gelu", _gelu, _gelu_rule, saves=True)
+erf = Op("erf", erf_of, lambda g, y, x: g * (exp(-x * x) * (2 / math.sqrt(math.pi))))
+erfc = Op("erfc", erfc_of, lambda g, y, x: g * (exp(-x * x) * (-2 / math.sqrt(math.pi))))
+
+# Constant between their jumps: the gradient is 0.
+sign = Op("sign", _sign, lambda g, y, x: zeros_like(g))
+floor = Op("floor", np.floor, lambda g, y, x: zeros_like(g))
+ceil = Op("ceil", np.ceil, lambda g, y, x: zeros_like(g))
+trunc = Op("trunc", np.trunc, lambda g, y, x: zeros_like(g))
 
 # ---- one input and settings --------------------------------------------------------------------
 
@@ -116,17 +219,22 @@ leaky_relu = Op(
 elu = Op(
     "elu",
     lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
-    lambda g, y, x, alpha=1.0: where(x <= 0, g * (y + alpha), g),
+    lambda g, y, x, alpha=1.0: where(x < 0, g * (y + alpha), where(x == 0, g * alpha, g)),
 )
 celu = Op(
     "celu",
     lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha)),
-    lambda g, y, x, alpha=1.0: where(x <= 0, g * (y / alpha + 1), g),
+    lambda g, y, x, alpha=1.0: where(x < 0, g * (y / alpha + 1), g),
 )
 softplus = Op(
     "softplus",
-    lambda x, beta=1.0: _softplus(beta * x) / beta,
-    lambda g, y, x, beta=1.0: g * sigmoid(beta * x),
+    _thresholded_softplus,
+    lambda g, y, x, beta=1.0, threshold=20.0: where(x * beta > threshold, g, g * sigmoid(x * beta)),
+)
+round = Op(
+    "round",
+    lambda x, decimals=0: np.round(x, decimals),
+    lambda g, y, x, decimals=0: zeros_like(g),
 )
 
 astype: Op = Op(
@@ -152,24 +260,24 @@ divide = Op(
 power: Op = Op(
     "power",
     _power,
-    # b aᵇ⁻¹, and 0 where a and b are both 0; aᵇ ln a, and 0 where a is 0.
-    lambda g, y, a, b: g * (b * power(a + (a == 0) * (b == 0), b - 1)),
-    lambda g, y, a, b: g * (y * log(a + (a == 0))),
+    _base_rule,
+    # aᵇ ln a, and 0 for powers of 0.
+    lambda g, y, a, b: g * (y * log(a + (a == 0) * (b >= 0))),
     broadcasts=True,
 )
 maximum = Op(
     "maximum",
     np.maximum,
-    # Equal elements share the gradient.
-    lambda g, y, a, b: where(equal(a, b), g / 2, where(a > b, g, 0)),
-    lambda g, y, a, b: where(equal(a, b), g / 2, where(b > a, g, 0)),
+    # Equal elements share the gradient; beside NaN both get it.
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(a < b, 0, g)),
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(b < a, 0, g)),
     broadcasts=True,
 )
 minimum = Op(
     "minimum",
     np.minimum,
-    lambda g, y, a, b: where(equal(a, b), g / 2, where(a < b, g, 0)),
-    lambda g, y, a, b: where(equal(a, b), g / 2, where(b < a, g, 0)),
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(a > b, 0, g)),
+    lambda g, y, a, b: where(equal(a, b), g / 2, where(b > a, 0, g)),
     broadcasts=True,
 )
 logaddexp = Op(
@@ -182,8 +290,47 @@ logaddexp = Op(
 atan2 = Op(
     "atan2",
     np.arctan2,
-    lambda g, y, a, b: g * b / (a * a + b * b),
-    lambda g, y, a, b: -g * a / (a * a + b * b),
+    lambda g, y, a, b: g * b / _squared_radius(a, b),
+    lambda g, y, a, b: -g * a / _squared_radius(a, b),
+    broadcasts=True,
+)
+remainder = Op(
+    "remainder",
+    np.remainder,
+    lambda g, y, a, b: g,
+    lambda g, y, a, b: -g * floor_divide(a, b),
+    broadcasts=True,
+)
+fmod = Op(
+    "fmod",
+    np.fmod,
+    lambda g, y, a, b: g,
+    lambda g, y, a, b: -g * trunc_divide(a, b),
+    broadcasts=True,
+)
+floor_divide: Op = Op(
+    "floor_divide", np.floor_divide, _zeros_for_each, _zeros_for_each, broadcasts=True
+)
+trunc_divide: Op = Op(
+    "trunc_divide", _truncated_quotient, _zeros_for_each, _zeros_for_each, broadcasts=True
+)
+
+# ---- three inputs ------------------------------------------------------------------------------
+
+lerp = Op(
+    "lerp",
+    _lerp,
+    lambda g, y, a, b, weight: g * (1 - weight),
+    lambda g, y, a, b, weight: g * weight,
+    lambda g, y, a, b, weight: g * (b - a),
+    broadcasts=True,
+)
+clamp_between = Op(
+    "clamp_between",
+    lambda x, low, high: np.minimum(np.maximum(x, low), high),
+    lambda g, y, x, low, high: where((low <= x) * (x <= high), g, 0),
+    lambda g, y, x, low, high: where((x < low) * (low < high), g, 0),
+    lambda g, y, x, low, high: where((x > high) + (low > high), g, 0),
     broadcasts=True,
 )
 where: Op = Op(
@@ -195,12 +342,26 @@ where: Op = Op(
     broadcasts=True,
 )
 
-# ---- without a derivative: constant between their jumps ----------------------------------------
+# ---- without a derivative ----------------------------------------------------------------------
 
-sign: Op = Op("sign", np.sign)
+zeros_like: Op = Op("zeros_like", np.zeros_like)
 equal: Op = Op("equal", np.equal, broadcasts=True)
 not_equal = Op("not_equal", np.not_equal, broadcasts=True)
 less = Op("less", np.less, broadcasts=True)
 less_equal = Op("less_equal", np.less_equal, broadcasts=True)
 greater = Op("greater", np.greater, broadcasts=True)
 greater_equal = Op("greater_equal", np.greater_equal, broadcasts=True)
+
+isnan = Op("isnan", np.isnan)
+isinf = Op("isinf", np.isinf)
+isfinite = Op("isfinite", np.isfinite)
+isclose = Op("isclose", np.isclose, broadcasts=True)
+
+logical_and = Op("logical_and", np.logical_and, broadcasts=True)
+logical_or = Op("logical_or", np.logical_or, broadcasts=True)
+logical_xor = Op("logical_xor", np.logical_xor, broadcasts=True)
+logical_not = Op("logical_not", np.logical_not)
+bitwise_and = Op("bitwise_and", _of_bits(np.bitwise_and, "&"), broadcasts=True)
+bitwise_or = Op("bitwise_or", _of_bits(np.bitwise_or, "|"), broadcasts=True)
+bitwise_xor = Op("bitwise_xor", _of_bits(np.bitwise_xor, "^"), broadcasts=True)
+bitwise_not = Op("bitwise_not", _of_bits(np.bitwise_not, "~"))
