@@ -173,6 +173,12 @@ CASES = {
         lambda a, b: np.trunc(a / b),
     ),
     "lerp": Case(elementwise(real, real, real), Tensor.lerp, lambda a, b, w: a * (1 - w) + b * w),
+    "clamp_min": Case(
+        elementwise(real, shifted), lambda x, low: x.clamp(low), lambda x, low: np.fmax(x, low)
+    ),
+    "clamp_max": Case(
+        elementwise(real, shifted), lambda x, high: x.clamp(max=high), lambda x, b: np.fmin(x, b)
+    ),
     "clamp_between": Case(
         elementwise(real, below, above),
         Tensor.clamp,

@@ -634,9 +634,11 @@ class Elementwise(Casts):
             raise ValueError("clamp needs min, max or both")
         if not isinstance(min, _BOXES) and not isinstance(max, _BOXES):
             return self._apply(ops.clamp, min=min, max=max)
-        low = _edge(self.dtype, -1) if min is None else min
-        high = _edge(self.dtype, 1) if max is None else max
-        return self._apply(ops.clamp_between, low, high)
+        if max is None:
+            return self._binary(ops.clamp_min, min)
+        if min is None:
+            return self._binary(ops.clamp_max, max)
+        return self._apply(ops.clamp_between, min, max)
 
     clip = clamp
 
@@ -898,10 +900,3 @@ def _checked(mask: Any, method: str) -> Any:
             "bool()"
         )
     return mask
-
-
-def _edge(dtype: np.dtype[Any], sign: int) -> Any:
-    """The bound that holds nothing back."""
-    if dtype.kind == "f":
-        return np.array(sign * np.inf, dtype)
-    return np.array(np.iinfo(dtype).max if sign > 0 else np.iinfo(dtype).min, dtype)

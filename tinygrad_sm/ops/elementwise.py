@@ -62,7 +62,7 @@ def _softplus(x: Any) -> Any:
 
 def _power(a: Any, b: Any) -> Any:
     """aᵇ. A single exponent goes to Python's **: NumPy has short cuts for squares and roots."""
-    if b.ndim == 0 and np.result_type(a, b) == a.dtype:
+    if b.ndim == 0 and a.dtype.kind == "f" and np.result_type(a, b) == a.dtype:
         return a ** b.item()
     return np.power(a, b)
 
@@ -75,8 +75,10 @@ def _thresholded_softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) ->
 
 def _base_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
     """b aᵇ⁻¹ g, which is 0 for b = 0 whatever a is."""
-    if b.ndim or not b:  # a single exponent, other than 0, needs no care
+    if b.ndim or getattr(b, "requires_grad", False):
         a = where((b == 0) * ((a == 0) + (a != a)), 1, a)
+    elif b == 0:  # the usual single number
+        return zeros_like(g)
     return g * (b * power(a, b - 1))
 
 
@@ -158,7 +160,7 @@ sigmoid = Op("sigmoid", _sigmoid, lambda g, y, x: g * y * (1 - y))
 
 square = Op("square", np.square, lambda g, y, x: g * (2 * x))
 reciprocal = Op("reciprocal", lambda x: 1 / x, lambda g, y, x: -g * y * y)
-rsqrt = Op("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, y, x: -g * y / (2 * x))
+rsqrt = Op("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, y, x: g * (y * y * y * -0.5))
 
 exp2 = Op("exp2", np.exp2, lambda g, y, x: g * (y * math.log(2)))
 expm1 = Op("expm1", np.expm1, lambda g, y, x: g * (y + 1))
@@ -313,6 +315,20 @@ floor_divide: Op = Op(
 )
 trunc_divide: Op = Op(
     "trunc_divide", _truncated_quotient, _zeros_for_each, _zeros_for_each, broadcasts=True
+)
+clamp_min = Op(
+    "clamp_min",
+    np.maximum,
+    lambda g, y, x, low: where(x >= low, g, 0),
+    lambda g, y, x, low: where(x < low, g, 0),
+    broadcasts=True,
+)
+clamp_max = Op(
+    "clamp_max",
+    np.minimum,
+    lambda g, y, x, high: where(x <= high, g, 0),
+    lambda g, y, x, high: where(x > high, g, 0),
+    broadcasts=True,
 )
 
 # ---- three inputs ------------------------------------------------------------------------------

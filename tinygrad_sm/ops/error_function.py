@@ -87,15 +87,15 @@ def erfc_of(x: Array) -> Array:
 def _by_region(
     x: Array, near_0: Callable[[Array], Array], outside: Callable[[Array], Array]
 ) -> Array:
-    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
     wide = x.astype(np.float64)
     result: Array = np.piecewise(wide, [np.absolute(wide) < 0.84375], [near_0, outside])
-    return result if dtype == np.float64 else np.asarray(result, dtype)
+    return result.astype(x.dtype) if x.dtype.kind == "f" else result
 
 
 def _centre(x: Array) -> Array:
     """erf x near 0, a little more than x."""
-    return x + x * _excess(x)
+    y: Array = x + x * _excess(x)
+    return y
 
 
 def _excess(x: Array) -> Array:

@@ -66,6 +66,8 @@ TWINS = {
     "floor_divide": lambda a, b: torch.div(a, b, rounding_mode="floor"),
     "trunc_divide": lambda a, b: torch.div(a, b, rounding_mode="trunc"),
     "lerp": torch.lerp,
+    "clamp_min": lambda *x: torch.clamp_min(*torch.broadcast_tensors(*x)),
+    "clamp_max": lambda *x: torch.clamp_max(*torch.broadcast_tensors(*x)),
     "clamp_between": lambda *x: torch.clamp(
         *torch.broadcast_tensors(*x)
     ),  # it stretches only bounds
