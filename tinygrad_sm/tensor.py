@@ -643,7 +643,7 @@ def apply(
 def _coerce(x: Any, dtype: np.dtype[Any]) -> Tensor:
     """A Tensor of what stands beside one in an operation. A Python number takes its dtype."""
     if type(x) in (float, int, bool):
-        return _constant(np.asarray(x, np.result_type(dtype, x)))
+        return _constant(np.asarray(x, dtype if dtype.kind == "f" else np.result_type(dtype, x)))
     return Tensor(x)
 
 

@@ -177,8 +177,10 @@ class Elementwise(Casts):
     divide = true_divide = div
 
     def _times(self, alpha: float, other: Any) -> Tensor:
-        factor = other if isinstance(other, Methods) else self._coerced(other)
-        return factor._binary(ops.multiply, alpha)
+        return self._beside(other)._binary(ops.multiply, alpha)
+
+    def _beside(self, other: Any) -> Tensor:
+        return cast("Tensor", other) if isinstance(other, Methods) else self._coerced(other)
 
     # ---- powers, exponentials and logarithms ---------------------------------------------------
 
@@ -688,7 +690,7 @@ class Elementwise(Casts):
         >>> Tensor([1.0, 2.0]).lerp([3.0, 12.0], 0.5)
         Tensor([2., 7.])
         """
-        return self._apply(ops.lerp, end, weight)
+        return self._record(ops.lerp, (self, self._beside(end), self._beside(weight)))
 
     # ---- choices -------------------------------------------------------------------------------
 
@@ -701,7 +703,7 @@ class Elementwise(Casts):
         >>> x.where(x > 0, 0)
         Tensor([0., 2.])
         """
-        return self._record(ops.where, (_checked(condition, "where"), self, other))
+        return self._record(ops.where, (_checked(condition, "where"), self, self._beside(other)))
 
     def masked_fill(self, mask: Any, value: Any) -> Tensor:
         """One value where the mask is true, else the element as it is. The dtype stays.
@@ -711,18 +713,20 @@ class Elementwise(Casts):
         >>> Tensor([[1.0, 2.0]]).masked_fill([[True, False]], -float("inf"))
         Tensor([[-inf,   2.]])
         """
-        value = value if isinstance(value, Methods) else self._coerced(value)
+        value = self._beside(value)
         if value.ndim:
             raise ShapeError(
                 f"masked_fill puts one value everywhere, got a tensor of shape {value.shape}; "
                 "use x.where(~mask, values) for several"
             )
-        if not np.can_cast(value.dtype, self.dtype, "same_kind"):
-            raise DtypeError(
-                f"masked_fill keeps the dtype {self.dtype}, which cannot hold a value of dtype "
-                f"{value.dtype}; use astype first"
-            )
-        return self._record(ops.where, (_checked(mask, "masked_fill"), value._as(self.dtype), self))
+        if value.dtype is not self.dtype:
+            if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+                raise DtypeError(
+                    f"masked_fill keeps the dtype {self.dtype}, which cannot hold a value of dtype "
+                    f"{value.dtype}; use astype first"
+                )
+            value = value._as(self.dtype)
+        return self._record(ops.where, (_checked(mask, "masked_fill"), value, self))
 
     # ---- comparisons and logic: bools, without a derivative ------------------------------------
 

@@ -62,7 +62,8 @@ def _softplus(x: Any) -> Any:
 
 def _power(a: Any, b: Any) -> Any:
     """aᵇ. A single exponent goes to Python's **: NumPy has short cuts for squares and roots."""
-    if b.ndim == 0 and a.dtype.kind == "f" and np.result_type(a, b) == a.dtype:
+    dtype = a.dtype
+    if not b.ndim and dtype.kind == "f" and (b.dtype is dtype or np.result_type(a, b) == dtype):
         return a ** b.item()
     return np.power(a, b)
 
@@ -115,17 +116,19 @@ def _squared_radius(a: Any, b: Any) -> Any:
 
 
 def _of_bits(function: Any, sign: str) -> Any:
+    """The function, with an error that says what is usually meant."""
+    instead = {
+        1: "for where numbers are 0, take x == 0 or logical_not()",
+        2: f"comparisons stand in parentheses, as in (a > 0) {sign} (b > 0)",
+    }
+
     def forward(*inputs: Any) -> Any:
         try:
             return function(*inputs)
         except TypeError:
             dtypes = " and ".join(str(x.dtype) for x in inputs)
             raise DtypeError(
-                f"{sign} needs bools or integers, got {dtypes}. To combine comparisons put "
-                f"each in parentheses, as in (a > 0) {sign} (b > 0)"
-                if len(inputs) > 1
-                else f"{sign} needs bools or integers, got {dtypes}; x == 0 or logical_not() tells "
-                "where numbers are 0"
+                f"{sign} needs bools or integers, got {dtypes}; {instead[len(inputs)]}"
             ) from None
 
     return forward
