@@ -5,8 +5,14 @@ Arrays, lists and numbers among the arguments become Tensors.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
+import numpy as np
+
+from tinygrad_sm import ops
+from tinygrad_sm.errors import DtypeError, ShapeError
+from tinygrad_sm.methods.base import one_axis
 from tinygrad_sm.tensor import Tensor
 
 
@@ -250,6 +256,101 @@ def allclose(
 
 
 # ---- shape -------------------------------------------------------------------------------------
+
+
+def _several(tensors: Any, name: str) -> tuple[Tensor, ...]:
+    """The tensors of a list. A Python number among them takes the dtype of the first tensor."""
+    if not isinstance(tensors, list | tuple):
+        raise DtypeError(
+            f"{name} takes a list of tensors, got {type(tensors).__name__}: {name}([a, b])"
+        )
+    if not tensors:
+        raise ShapeError(f"{name} needs at least one tensor, got an empty list")
+    first = next((x for x in tensors if isinstance(x, Tensor)), None)
+    like = _tensor if first is None else first._coerced
+    return tuple([x if isinstance(x, Tensor) else like(x) for x in tensors])
+
+
+def cat(tensors: Any, axis: int = 0) -> Tensor:
+    """Join tensors along an axis; all other axes have equal lengths.
+
+    Derivative: for each tensor the part of g at its place. Different dtypes become the one that
+    NumPy promotes them to. (PyTorch lets a vector of no elements join any shape; here it has to
+    fit as all others.)
+
+    >>> cat([Tensor([1.0, 2.0]), Tensor([3.0])])
+    Tensor([1., 2., 3.])
+    """
+    inputs = _several(tensors, "cat")
+    ndim = inputs[0].ndim
+    if not ndim or any(x.ndim != ndim for x in inputs):
+        raise ShapeError(
+            "cat needs tensors with equally many axes, at least one (stack makes a new axis), "
+            f"got shapes {', '.join(str(x.shape) for x in inputs)}"
+        )
+    axis = one_axis(axis, ndim)
+    starts = tuple(accumulate([x.shape[axis] for x in inputs[:-1]], initial=0))
+    return Tensor._record(ops.cat, inputs, {"axis": axis, "starts": starts})
+
+
+def concat(tensors: Any, axis: int = 0) -> Tensor:
+    """The same as `cat`."""
+    return cat(tensors, axis)
+
+
+def concatenate(tensors: Any, axis: int = 0) -> Tensor:
+    """The same as `cat`."""
+    return cat(tensors, axis)
+
+
+def stack(tensors: Any, axis: int = 0) -> Tensor:
+    """Join tensors of one shape along a new axis. Derivative: for each tensor its slice of g.
+
+    >>> stack([Tensor([1.0, 2.0]), Tensor([3.0, 4.0])])
+    Tensor([[1., 2.],
+            [3., 4.]])
+    """
+    inputs = _several(tensors, "stack")
+    axis = one_axis(axis, inputs[0].ndim + 1)
+    return Tensor._record(ops.stack, inputs, {"axis": axis})
+
+
+def hstack(tensors: Any) -> Tensor:
+    """Join along axis 1, and vectors along their only axis.
+
+    >>> hstack([Tensor([[1.0], [2.0]]), Tensor([[3.0], [4.0]])])
+    Tensor([[1., 3.],
+            [2., 4.]])
+    """
+    inputs = [x if x.ndim else x.reshape(1) for x in _several(tensors, "hstack")]
+    return cat(inputs, 0 if inputs[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Any) -> Tensor:
+    """Join along axis 0; a vector is a row.
+
+    >>> vstack([Tensor([1.0, 2.0]), Tensor([3.0, 4.0])])
+    Tensor([[1., 2.],
+            [3., 4.]])
+    """
+    return cat([x if x.ndim > 1 else x.reshape(1, -1) for x in _several(tensors, "vstack")])
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """The tensors, each expanded to their common shape.
+
+    >>> [x.shape for x in broadcast_tensors(Tensor([[1.0], [2.0]]), Tensor([1.0, 2.0, 3.0]))]
+    [(2, 3), (2, 3)]
+    """
+    inputs = _several(tensors, "broadcast_tensors")
+    try:
+        shape = np.broadcast_shapes(*(x.shape for x in inputs))
+    except ValueError:
+        raise ShapeError(
+            f"broadcast_tensors: shapes {', '.join(str(x.shape) for x in inputs)} do not fit "
+            "together: axes are compared from the last backwards, and need equal lengths or a 1"
+        ) from None
+    return tuple(x.expand(shape) for x in inputs)
 
 
 # ---- linear algebra ----------------------------------------------------------------------------

@@ -1,16 +1,21 @@
 """Operations that rearrange, repeat or pick elements. Their derivatives undo the move.
 
 They come in adjoint pairs: the derivative of one is the other. `expand` repeats and `sum_to` adds
-the repeats up; `getitem` picks elements and `put` lays them back, adding up those picked twice.
+the repeats up; `getitem` picks elements and `put` lays them back, adding up those picked twice, and
+so do `gather` and `scatter_add` along one axis; `pad` and `cat` are undone by a slice.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from tinygrad_sm.ops.elementwise import equal, where
 from tinygrad_sm.ops.op import Op
+
+Shape = tuple[int, ...]
 
 reshape: Op = Op(
     "reshape",
@@ -20,7 +25,7 @@ reshape: Op = Op(
 )
 
 
-def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+def _inverse(axes: Shape) -> Shape:
     """The permutation that undoes `axes`."""
     return tuple(int(i) for i in np.argsort(axes))
 
@@ -31,9 +36,22 @@ permute: Op = Op(
     lambda g, y, x, axes: permute(g, axes=_inverse(axes)),
     views=True,
 )
+flip: Op = Op(
+    "flip",
+    lambda x, axes: np.flip(x, axes),
+    lambda g, y, x, axes: flip(g, axes=axes),
+    views=True,
+)
+roll: Op = Op(
+    "roll",
+    lambda x, shifts, axes: np.roll(x, shifts, axes),
+    lambda g, y, x, shifts, axes: roll(g, shifts=tuple(-n for n in shifts), axes=axes),
+)
+
+# ---- repeating ---------------------------------------------------------------------------------
 
 
-def _sum_to(x: Any, shape: tuple[int, ...]) -> Any:
+def _sum_to(x: Any, shape: Shape) -> Any:
     """Add up the axes of x that were stretched from `shape`."""
     extra = x.ndim - len(shape)
     stretched = tuple(
@@ -55,15 +73,35 @@ expand: Op = Op(
     views=True,
 )
 
+# ---- picking by index --------------------------------------------------------------------------
 
-def _put(x: Any, key: Any, shape: tuple[int, ...]) -> Any:
+
+def _add_at(result: Any, key: Any, x: Any) -> Any:
+    """Add x to the elements that `key` picks, each as often as it is picked.
+
+    NumPy does so about five times as quickly by places in the flat array. Numbering all elements
+    to find these places is only worth while if many are picked; rows need no such numbering.
+    """
+    shape = result.shape
+    if isinstance(key, np.ndarray):
+        width = math.prod(shape[1:])
+        places = np.add.outer(key.astype(np.intp) % shape[0] * width, np.arange(width))
+    elif 4 * x.size < result.size:
+        np.add.at(result, key, x)
+        return result
+    else:
+        places = np.arange(result.size).reshape(shape)[key]
+    np.add.at(result.reshape(-1), places.reshape(-1), x.reshape(-1))
+    return result
+
+
+def _put(x: Any, key: Any, shape: Shape) -> Any:
     """Zeros of `shape` with x added at the elements that `key` picks."""
     result = np.zeros(shape, x.dtype)
     parts = key if isinstance(key, tuple) else (key,)
-    if any(isinstance(part, np.ndarray) for part in parts):
-        np.add.at(result, key, x)  # an array of indices may name an element twice
-    else:
-        result[key] = x
+    if any(isinstance(part, np.ndarray) and part.dtype.kind != "b" for part in parts):
+        return _add_at(result, key, x)  # an array of indices may name an element twice
+    result[key] = x
     return result
 
 
@@ -77,4 +115,135 @@ put: Op = Op(
     "put",
     _put,
     lambda g, y, x, key, shape: getitem(g, key=key),
+)
+
+
+def _along(index: Any, axis: int) -> tuple[Any, ...]:
+    """The key that picks element [i, index[i, j], k] at [i, j, k], for an axis in the middle."""
+    sides = [np.arange(n).reshape(-1, *(1,) * i) for i, n in enumerate(index.shape[::-1])][::-1]
+    return (*sides[:axis], index, *sides[axis + 1 :])
+
+
+def _scatter(x: Any, index: Any, src: Any, axis: int) -> Any:
+    result = x.astype(np.result_type(x, src))
+    result[_along(index, axis)] = src
+    return result
+
+
+def _scatter_add(x: Any, index: Any, src: Any, axis: int) -> Any:
+    result = x.astype(np.result_type(x, src), order="C")
+    return _add_at(result, _along(index, axis), src)
+
+
+def _scatter_src(g: Any, y: Any, x: Any, index: Any, src: Any, axis: int) -> Any:
+    """The elements of g at the places written to; 0 for an element that was overwritten."""
+    order = np.arange(math.prod(index.shape)).reshape(index.shape)
+    written = scatter(np.zeros(x.shape, order.dtype), index, order, axis=axis)
+    last = equal(gather(written, index, axis=axis), order)
+    return where(last, gather(g, index, axis=axis), 0)
+
+
+gather: Op = Op(
+    "gather",
+    lambda x, index, axis: x[_along(index, axis)],
+    lambda g, y, x, index, axis: scatter_add(np.zeros(x.shape, g.dtype), index, g, axis=axis),
+    None,
+)
+scatter_add: Op = Op(
+    "scatter_add",
+    _scatter_add,
+    lambda g, y, x, index, src, axis: g,
+    None,
+    lambda g, y, x, index, src, axis: gather(g, index, axis=axis),
+)
+scatter: Op = Op(
+    "scatter",
+    _scatter,
+    lambda g, y, x, index, src, axis: scatter(g, index, np.zeros(src.shape, g.dtype), axis=axis),
+    None,
+    _scatter_src,
+)
+
+
+def _argsort(x: Any, axis: int, descending: bool) -> Any:
+    if not descending:
+        return np.argsort(x, axis, kind="stable")
+    # From the last to the first, so that equal elements keep their order.
+    return x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
+
+
+argsort = Op("argsort", _argsort)
+
+# ---- joining and padding -----------------------------------------------------------------------
+
+
+def _whole(axis: int) -> tuple[slice, ...]:
+    """The beginning of a key: the axes before `axis` as they are."""
+    return (slice(None),) * axis
+
+
+def _part(i: int, g: Any, y: Any, *inputs: Any, axis: int, starts: Shape) -> Any:
+    """The part of g at the place of the input."""
+    return g[(*_whole(axis), slice(starts[i], starts[i] + inputs[i].shape[axis]))]
+
+
+cat = Op("cat", lambda *inputs, axis, starts: np.concatenate(inputs, axis), each=_part)
+stack = Op(
+    "stack",
+    lambda *inputs, axis: np.stack(inputs, axis),
+    each=lambda i, g, y, *inputs, axis: g[(*_whole(axis), i)],
+)
+
+
+def _inside(shape: Shape, widths: tuple[tuple[int, int], ...]) -> tuple[slice, ...]:
+    """The key of what was padded, in the padded array."""
+    return tuple(slice(before, before + n) for n, (before, _) in zip(shape, widths, strict=True))
+
+
+def _pad(x: Any, widths: tuple[tuple[int, int], ...], value: float = 0) -> Any:
+    shape = [n + before + after for n, (before, after) in zip(x.shape, widths, strict=True)]
+    result = np.full(shape, value, x.dtype)
+    result[_inside(x.shape, widths)] = x
+    return result
+
+
+pad = Op("pad", _pad, lambda g, y, x, widths, value=0: g[_inside(x.shape, widths)])
+
+# ---- parts of matrices -------------------------------------------------------------------------
+
+tril: Op = Op(
+    "tril",
+    lambda x, diagonal=0: np.tril(x, diagonal),
+    lambda g, y, x, diagonal=0: tril(g, diagonal=diagonal),
+)
+triu: Op = Op(
+    "triu",
+    lambda x, diagonal=0: np.triu(x, diagonal),
+    lambda g, y, x, diagonal=0: triu(g, diagonal=diagonal),
+)
+
+
+def _diag_embed(x: Any, shape: Shape, offset: int, axis1: int, axis2: int) -> Any:
+    """Zeros of `shape` with the last axis of x on the diagonal of axes 1 and 2."""
+    result = np.zeros(shape, x.dtype)
+    i = np.arange(x.shape[-1])
+    matrices = np.moveaxis(result, (axis1, axis2), (-2, -1))
+    matrices[..., i + max(-offset, 0), i + max(offset, 0)] = x
+    return result
+
+
+diagonal = Op(
+    "diagonal",
+    lambda x, offset=0, axis1=0, axis2=1: np.diagonal(x, offset, axis1, axis2),
+    lambda g, y, x, offset=0, axis1=0, axis2=1: diag_embed(
+        g, shape=x.shape, offset=offset, axis1=axis1, axis2=axis2
+    ),
+    views=True,
+)
+diag_embed: Op = Op(
+    "diag_embed",
+    _diag_embed,
+    lambda g, y, x, shape, offset, axis1, axis2: diagonal(
+        g, offset=offset, axis1=axis1, axis2=axis2
+    ),
 )

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from cases import weights
 
-from samples import elementwise
+from samples import elementwise, shape
 from samples.unsupported import Unsupported
 from tinygrad_sm import Tensor
 
@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from torch.testing._internal.common_methods_invocations import op_db
 
-SAMPLES = elementwise.SAMPLES
+SAMPLES = elementwise.SAMPLES | shape.SAMPLES
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
 
