@@ -86,8 +86,8 @@ class Shape(Methods):
         Tensor([[1., 2.],
                 [3., 4.]])
         """
-        i, wanted = _an_axis(axis, self.ndim), as_ints((sizes,))
-        length = (self.shape or (1,))[i]
+        i, wanted = one_axis(axis, self.ndim), as_ints((sizes,))
+        length = self.shape[i]
         left, known = wanted.count(-1), math.prod(n for n in wanted if n != -1)
         if left > 1 or (known != length if not left else not known or length % known):
             raise ShapeError(
@@ -198,7 +198,7 @@ class Shape(Methods):
         if not axes:
             raise TypeError("flip needs the axes to reverse, such as flip(0) or flip(0, 1)")
         full = {_an_axis(a, self.ndim) for a in as_ints(axes)}
-        return self._apply(ops.flip, axes=tuple(sorted(full)) if self.ndim else ())
+        return self._apply(ops.flip, axis=tuple(sorted(full)) if self.ndim else ())
 
     def fliplr(self) -> Tensor:
         """Reverse the columns, axis 1."""
@@ -220,7 +220,7 @@ class Shape(Methods):
         axes = None if axis is None else tuple(_an_axis(a, self.ndim) for a in as_ints((axis,)))
         if len(by) != (1 if axes is None else len(axes)):
             raise ShapeError(f"roll needs one shift for each axis, got {shifts} for axis {axis}")
-        return self._apply(ops.roll, shifts=by, axes=axes if self.ndim else None)
+        return self._apply(ops.roll, shifts=by, axis=axes if self.ndim else None)
 
     # ---- repeating -----------------------------------------------------------------------------
 
@@ -269,11 +269,7 @@ class Shape(Methods):
                 f"repeat needs a count for each axis of shape {self.shape}, none below 0, "
                 f"got {times}"
             )
-        own = (1,) * (len(times) - self.ndim) + self.shape
-        apart = tuple(k for n in own for k in (1, n))
-        copies = tuple(k for pair in zip(times, own, strict=True) for k in pair)
-        together = tuple(t * n for t, n in zip(times, own, strict=True))
-        return self.reshape(apart).expand(copies).reshape(together)
+        return self._apply(ops.repeat, counts=times)
 
     def tile(self, *counts: Any) -> Tensor:
         """The same as `repeat`, but counts may be left out: those of the first axes are 1.
@@ -298,7 +294,7 @@ class Shape(Methods):
         """
         x = self.reshape(-1) if axis is None or not self.ndim else _tensor(self)
         i = _an_axis(axis or 0, x.ndim)
-        shape, n, counts = x.shape, x.shape[i], _integers(repeats, "repeats")
+        n, counts = x.shape[i], _integers(repeats, "repeats")
         if counts.shape not in ((n,), (1,), ()) or counts.min(initial=0) < 0:
             raise ShapeError(
                 f"repeats is a number, or one for each of the {n} elements along the axis, "
@@ -306,11 +302,9 @@ class Shape(Methods):
             )
         if counts.size != 1:
             return x._picked(i, np.repeat(np.arange(n), counts))
-        times = int(counts.item())
-        copies = x.unsqueeze(i + 1).expand(*shape[: i + 1], times, *shape[i + 1 :])
-        return copies.reshape(*shape[:i], n * times, *shape[i + 1 :])
+        return x._apply(ops.repeat_interleave, repeats=int(counts.item()), axis=i)
 
-    def pad(self, pad: Any, mode: str = "constant", value: float = 0) -> Tensor:
+    def pad(self, pad: Any, mode: str = "constant", value: float | None = 0) -> Tensor:
         """Lengthen axes at both ends.
 
         pad: how much before and after the last axis, then before and after the one before it, and
@@ -336,23 +330,25 @@ class Shape(Methods):
                 f"pad needs two numbers for each axis, the last axis first, and this tensor has "
                 f"{self.ndim} axes; got {given}"
             )
-        pairs = list(zip(given[::2], given[1::2], strict=True))
-        widths = ((0, 0),) * (self.ndim - len(pairs)) + tuple(reversed(pairs))
-        if any(n + sum(pair) < 0 for n, pair in zip(self.shape, widths, strict=True)):
-            raise ShapeError(f"pad {given} cuts off more than there is of shape {self.shape}")
-        result = _tensor(self)
-        if mode != "constant":
-            for axis, (before, after) in enumerate(widths):
-                if before or after:
-                    places = _padded_places(self.shape[axis], before, after, mode)
-                    result = result._picked(axis, places)
-            return result
-        if min(given, default=0) < 0:
-            ends = zip(self.shape, widths, strict=True)
+        pairs = tuple(zip(given[-2::-2], given[::-2], strict=True))
+        widths = ((0, 0),) * (self.ndim - len(pairs)) + pairs
+        shape = self.shape
+        if mode == "constant" and min(given, default=0) >= 0:
+            return self._apply(ops.pad, widths=widths, value=value or 0)
+        if any(n + sum(pair) < 0 for n, pair in zip(shape, widths, strict=True)):
+            raise ShapeError(f"pad {given} cuts off more than there is of shape {shape}")
+        if mode == "constant":
+            ends = zip(shape, widths, strict=True)
             cut = tuple(slice(max(-before, 0), n + min(after, 0)) for n, (before, after) in ends)
-            result = self._apply(ops.getitem, key=cut)
-            widths = tuple((max(before, 0), max(after, 0)) for before, after in widths)
-        return result._apply(ops.pad, widths=widths, value=0 if value is None else value)
+            wide = tuple((max(before, 0), max(after, 0)) for before, after in widths)
+            inner = self._apply(ops.getitem, key=cut)
+            return inner._apply(ops.pad, widths=wide, value=value or 0)
+        result = _tensor(self)
+        for axis, (before, after) in enumerate(widths):
+            if before or after:
+                places = _padded_places(shape[axis], before, after, mode)
+                result = result._picked(axis, places)
+        return result
 
     # ---- parts ---------------------------------------------------------------------------------
 
@@ -613,10 +609,10 @@ class Shape(Methods):
             raise ShapeError(f"topk finds 0 to {n} elements along axis {axis}, got k = {k}")
         x = _lifted(self)
         order = x.argsort(i, largest)
-        if k < n:
+        if k < n and self.ndim:
             order = order._apply(ops.getitem, key=(*(slice(None),) * i, slice(k)))
         found = Sorted(x._record(ops.gather, (x, order), {"axis": i}), order)
-        return found if self.ndim or not k else Sorted(*(part.reshape(()) for part in found))
+        return found if self.ndim else Sorted(*(part.reshape(()) for part in found))
 
     def one_hot(self, num_classes: int = -1) -> Tensor:
         """Class indices into rows that are 1 at the class and 0 elsewhere; int64, as in PyTorch.
@@ -780,7 +776,7 @@ def _integers(value: Any, name: str) -> Any:
 def _places(index: Any, n: int, axis: int) -> Any:
     """An array of places along an axis of length n."""
     array = _integers(index, "an index")
-    if array.size and not all_in_range(array, n):
+    if array.size and not all_in_range(array.astype(np.intp, copy=False), n):
         wrong = array[(array < 0) | (array >= n)].flat[0]
         raise IndexError(
             f"index {wrong} names no place of axis {axis}, which has length {n}: "

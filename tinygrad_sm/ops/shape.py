@@ -38,14 +38,14 @@ permute: Op = Op(
 )
 flip: Op = Op(
     "flip",
-    lambda x, axes: np.flip(x, axes),
-    lambda g, y, x, axes: flip(g, axes=axes),
+    lambda x, axis: np.flip(x, axis),
+    lambda g, y, x, axis: flip(g, axis=axis),
     views=True,
 )
 roll: Op = Op(
     "roll",
-    lambda x, shifts, axes: np.roll(x, shifts, axes),
-    lambda g, y, x, shifts, axes: roll(g, shifts=tuple(-n for n in shifts), axes=axes),
+    lambda x, shifts, axis: np.roll(x, shifts, axis),
+    lambda g, y, x, shifts, axis: roll(g, shifts=tuple(-n for n in shifts), axis=axis),
 )
 
 # ---- repeating ---------------------------------------------------------------------------------
@@ -71,6 +71,27 @@ expand: Op = Op(
     lambda x, shape: np.broadcast_to(x, shape),
     lambda g, y, x, shape: sum_to(g, shape=x.shape),
     views=True,
+)
+
+
+def _add_copies(g: Any, shape: Shape, counts: Shape) -> Any:
+    """The sum over the copies that `repeat` laid beside each other."""
+    own = (1,) * (len(counts) - len(shape)) + shape
+    apart = tuple(n for pair in zip(counts, own, strict=True) for n in pair)
+    return reshape(reshape(g, shape=apart).sum(axis=tuple(range(0, len(apart), 2))), shape=shape)
+
+
+repeat = Op(
+    "repeat",
+    lambda x, counts: np.tile(x, counts),
+    lambda g, y, x, counts: _add_copies(g, x.shape, counts),
+)
+repeat_interleave = Op(
+    "repeat_interleave",
+    lambda x, repeats, axis: np.repeat(x, repeats, axis),
+    lambda g, y, x, repeats, axis: reshape(
+        g, shape=(*x.shape[: axis + 1], repeats, *x.shape[axis + 1 :])
+    ).sum(axis=axis + 1),
 )
 
 # ---- picking by index --------------------------------------------------------------------------
