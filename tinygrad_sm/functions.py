@@ -5,7 +5,6 @@ Arrays, lists and numbers among the arguments become Tensors.
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -288,9 +287,7 @@ def cat(tensors: Any, axis: int = 0) -> Tensor:
             "cat needs tensors with equally many axes, at least one (stack makes a new axis), "
             f"got shapes {', '.join(str(x.shape) for x in inputs)}"
         )
-    axis = one_axis(axis, ndim)
-    starts = tuple(accumulate([x.shape[axis] for x in inputs[:-1]], initial=0))
-    return Tensor._record(ops.cat, inputs, {"axis": axis, "starts": starts})
+    return Tensor._record(ops.cat, inputs, {"axis": one_axis(axis, ndim)})
 
 
 def concat(tensors: Any, axis: int = 0) -> Tensor:

@@ -8,6 +8,7 @@ so do `gather` and `scatter_add` along one axis; `pad` and `cat` are undone by a
 from __future__ import annotations
 
 import math
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -198,22 +199,21 @@ argsort = Op("argsort", _argsort)
 # ---- joining and padding -----------------------------------------------------------------------
 
 
-def _whole(axis: int) -> tuple[slice, ...]:
-    """The beginning of a key: the axes before `axis` as they are."""
-    return (slice(None),) * axis
-
-
-def _part(i: int, g: Any, y: Any, *inputs: Any, axis: int, starts: Shape) -> Any:
+def _cat_rule(g: Any, y: Any, *inputs: Any, axis: int) -> tuple[Any, ...]:
     """The part of g at the place of the input."""
-    return g[(*_whole(axis), slice(starts[i], starts[i] + inputs[i].shape[axis]))]
+    before = (slice(None),) * axis
+    ends = accumulate((x.shape[axis] for x in inputs), initial=0)
+    return tuple(g[(*before, slice(*pair))] for pair in pairwise(ends))
 
 
-cat = Op("cat", lambda *inputs, axis, starts: np.concatenate(inputs, axis), each=_part)
-stack = Op(
-    "stack",
-    lambda *inputs, axis: np.stack(inputs, axis),
-    each=lambda i, g, y, *inputs, axis: g[(*_whole(axis), i)],
-)
+def _stack_rule(g: Any, y: Any, *inputs: Any, axis: int) -> tuple[Any, ...]:
+    """The slice of g at the place of the input."""
+    before = (slice(None),) * axis
+    return tuple(g[(*before, i)] for i in range(len(inputs)))
+
+
+cat = Op("cat", lambda *xs, axis: np.concatenate(xs, axis), _cat_rule, together=True)
+stack = Op("stack", lambda *xs, axis: np.stack(xs, axis), _stack_rule, together=True)
 
 
 def _inside(shape: Shape, widths: tuple[tuple[int, int], ...]) -> tuple[slice, ...]:

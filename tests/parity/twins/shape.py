@@ -39,7 +39,7 @@ TWINS = {
     "argsort": lambda x, axis, descending: torch.argsort(
         x, dim=axis, descending=descending, stable=True
     ),
-    "cat": lambda *inputs, axis, starts: torch.cat(inputs, axis),
+    "cat": lambda *inputs, axis: torch.cat(inputs, axis),
     "stack": lambda *inputs, axis: torch.stack(inputs, axis),
     "pad": lambda x, widths, value: torch.nn.functional.pad(
         x, [n for pair in widths[::-1] for n in pair], value=value
