@@ -454,7 +454,7 @@ class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax):
         return apply(op, inputs, attributes)
 
     def _apply(self, op: ops.Op, *others: Any, **attributes: Any) -> Tensor:
-        return apply(op, (self, *others), attributes)
+        return apply(op, (self, *others) if others else (self,), attributes)
 
     def _binary(self, op: ops.Op, other: Any) -> Tensor:
         return binary(op, self, other)
@@ -615,7 +615,7 @@ def apply(
 ) -> Tensor:
     """Apply any operation: compute with NumPy, and record if an input needs a gradient."""
     try:
-        arrays = tuple(map(_values, inputs))
+        arrays = tuple(map(_values, inputs)) if len(inputs) > 1 else (inputs[0]._data,)
     except AttributeError:  # not all of them are Tensors yet
         return apply(op, _coerce_all(inputs), attributes)
     try:
@@ -636,7 +636,7 @@ def apply(
             t._saved = saved
             break
     if op.views and t._data.base is not None:
-        t._version = inputs[0]._share_version()
+        t._version = inputs[0]._version or inputs[0]._share_version()
     return t
 
 
