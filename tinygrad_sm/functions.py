@@ -265,6 +265,8 @@ def _several(tensors: Any, name: str) -> tuple[Tensor, ...]:
         )
     if not tensors:
         raise ShapeError(f"{name} needs at least one tensor, got an empty list")
+    if {*map(type, tensors)} == {Tensor}:
+        return tuple(tensors)
     first = next((x for x in tensors if isinstance(x, Tensor)), None)
     like = _tensor if first is None else first._coerced
     return tuple([x if isinstance(x, Tensor) else like(x) for x in tensors])
@@ -281,13 +283,17 @@ def cat(tensors: Any, axis: int = 0) -> Tensor:
     Tensor([1., 2., 3.])
     """
     inputs = _several(tensors, "cat")
-    ndim = inputs[0].ndim
-    if not ndim or any(x.ndim != ndim for x in inputs):
-        raise ShapeError(
-            "cat needs tensors with equally many axes, at least one (stack makes a new axis), "
-            f"got shapes {', '.join(str(x.shape) for x in inputs)}"
-        )
-    return Tensor._record(ops.cat, inputs, {"axis": one_axis(axis, ndim)})
+    try:
+        return Tensor._record(ops.cat, inputs, {"axis": axis})
+    except ValueError:
+        ndim = inputs[0].ndim
+        if not ndim or any(x.ndim != ndim for x in inputs):
+            raise ShapeError(
+                "cat needs tensors with equally many axes, at least one (stack makes a new axis), "
+                f"got shapes {', '.join(str(x.shape) for x in inputs)}"
+            ) from None
+        one_axis(axis, ndim)
+        raise
 
 
 def concat(tensors: Any, axis: int = 0) -> Tensor:

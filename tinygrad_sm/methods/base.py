@@ -73,10 +73,15 @@ def one_axis(axis: int, ndim: int) -> int:
     return axis % ndim
 
 
+_PLAIN = {int, slice, type(None), type(...)}
+
+
 def as_key(key: Any) -> Any:
     """An index without Tensors or lists, and with arrays of its own that nobody else can change."""
+    if type(key) in _PLAIN:
+        return key
     if isinstance(key, tuple):
-        return tuple(map(as_key, key))
+        return key if _PLAIN.issuperset(map(type, key)) else tuple(map(as_key, key))
     if isinstance(key, Methods | np.ndarray | list):
         array = np.array(key._data if isinstance(key, Methods) else key)
         if array.dtype.kind not in "biu" and array.size:

@@ -128,13 +128,15 @@ class Shape(Methods):
         (2, 1, 1)
         """
         order = as_ints(axes)
-        full = tuple(one_axis(a, self.ndim) for a in order)
-        if sorted(full) != list(range(self.ndim)):
+        try:
+            return self._apply(ops.permute, axes=order)
+        except ValueError:
+            for axis in order:
+                one_axis(axis, self.ndim)
             raise ShapeError(
                 f"permute needs each of the {self.ndim} axes of shape {self.shape} once, "
                 f"got {order}"
-            )
-        return self._apply(ops.permute, axes=full)
+            ) from None
 
     def transpose(self, axis0: int, axis1: int) -> Tensor:
         """Swap two axes.
@@ -197,8 +199,10 @@ class Shape(Methods):
         """
         if not axes:
             raise TypeError("flip needs the axes to reverse, such as flip(0) or flip(0, 1)")
-        full = {_an_axis(a, self.ndim) for a in as_ints(axes)}
-        return self._apply(ops.flip, axis=tuple(sorted(full)) if self.ndim else ())
+        along = as_ints(axes)
+        if not self.ndim:
+            along = tuple(_an_axis(axis, 0) for axis in along)[:0]
+        return self._apply(ops.flip, axis=along)
 
     def fliplr(self) -> Tensor:
         """Reverse the columns, axis 1."""
@@ -217,10 +221,12 @@ class Shape(Methods):
         Tensor([3., 1., 2.])
         """
         by = as_ints((shifts,))
-        axes = None if axis is None else tuple(_an_axis(a, self.ndim) for a in as_ints((axis,)))
-        if len(by) != (1 if axes is None else len(axes)):
+        along = None if axis is None else as_ints((axis,))
+        if len(by) != (1 if along is None else len(along)):
             raise ShapeError(f"roll needs one shift for each axis, got {shifts} for axis {axis}")
-        return self._apply(ops.roll, shifts=by, axis=axes if self.ndim else None)
+        if along and not self.ndim:
+            along = tuple(_an_axis(a, 0) for a in along)[:0] or None
+        return self._apply(ops.roll, shifts=by, axis=along)
 
     # ---- repeating -----------------------------------------------------------------------------
 
@@ -231,19 +237,18 @@ class Shape(Methods):
         Tensor([[1., 1., 1.],
                 [2., 2., 2.]])
         """
-        wanted = as_ints(shape)
-        new = len(wanted) - self.ndim
-        own = (1,) * new + self.shape
-        if len(own) != len(wanted) or any(
-            n == -1 if i < new else n not in (-1, own[i]) and own[i] != 1
-            for i, n in enumerate(wanted)
-        ):
+        full = wanted = as_ints(shape)
+        if -1 in wanted:
+            new = len(wanted) - self.ndim
+            own = (-1,) * new + self.shape
+            full = tuple(old if n == -1 else n for n, old in zip(wanted, own, strict=False))
+        try:
+            return self._apply(ops.expand, shape=full)
+        except ValueError:
             raise ShapeError(
                 f"cannot expand shape {self.shape} to {wanted}: only axes of length 1 can be "
                 "repeated, and new axes come first"
-            )
-        full = tuple(old if n == -1 else n for n, old in zip(wanted, own, strict=True))
-        return self._apply(ops.expand, shape=full)
+            ) from None
 
     def expand_as(self, other: Any) -> Tensor:
         """Repeat axes of length 1 up to the shape of another tensor."""
@@ -294,6 +299,8 @@ class Shape(Methods):
         """
         x = self.reshape(-1) if axis is None or not self.ndim else _tensor(self)
         i = _an_axis(axis or 0, x.ndim)
+        if type(repeats) is int and repeats >= 0:
+            return x._apply(ops.repeat_interleave, repeats=repeats, axis=i)
         n, counts = x.shape[i], _integers(repeats, "repeats")
         if counts.shape not in ((n,), (1,), ()) or counts.min(initial=0) < 0:
             raise ShapeError(
@@ -481,8 +488,8 @@ class Shape(Methods):
         Tensor([[2.],
                 [3.]])
         """
-        x, i, places = _lifted(self), _an_axis(axis, self.ndim), self._index(index, axis)
-        result = x._record(ops.gather, (x, _lifted(places)), {"axis": i})
+        x, places = _lifted(self), self._index(index, axis)
+        result = x._record(ops.gather, (x, _lifted(places)), {"axis": axis % x.ndim})
         return result if places.ndim else result.reshape(())
 
     def take_along_axis(self, indices: Any, axis: int | None = None) -> Tensor:
@@ -540,8 +547,7 @@ class Shape(Methods):
         return self._scattered(ops.scatter_add, axis, index, src)
 
     def _scattered(self, op: ops.Op, axis: int, index: Any, src: Any) -> Tensor:
-        x, i, places = _lifted(self), _an_axis(axis, self.ndim), self._index(index, axis)
-        places, src = _lifted(places), self._beside(src)
+        x, places, src = _lifted(self), _lifted(self._index(index, axis)), self._beside(src)
         if not src.ndim:
             src = src.expand(places.shape)
         if src.shape != places.shape:
@@ -552,7 +558,7 @@ class Shape(Methods):
                     f"got src of shape {src.shape} and an index of shape {places.shape}"
                 )
             src = src[tuple(map(slice, places.shape))]
-        result = x._record(op, (x, places, src), {"axis": i})
+        result = x._record(op, (x, places, src), {"axis": axis % x.ndim})
         return result if self.ndim else result.reshape(())
 
     def _index(self, index: Any, axis: int) -> Any:

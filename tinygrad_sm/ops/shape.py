@@ -28,7 +28,8 @@ reshape: Op = Op(
 
 def _inverse(axes: Shape) -> Shape:
     """The permutation that undoes `axes`."""
-    return tuple(int(i) for i in np.argsort(axes))
+    n = len(axes)
+    return tuple(sorted(range(n), key=[axis % n for axis in axes].__getitem__))
 
 
 permute: Op = Op(
@@ -201,7 +202,7 @@ argsort = Op("argsort", _argsort)
 
 def _cat_rule(g: Any, y: Any, *inputs: Any, axis: int) -> tuple[Any, ...]:
     """The part of g at the place of the input."""
-    before = (slice(None),) * axis
+    before = (slice(None),) * (axis % y.ndim)
     ends = accumulate((x.shape[axis] for x in inputs), initial=0)
     return tuple(g[(*before, slice(*pair))] for pair in pairwise(ends))
 
