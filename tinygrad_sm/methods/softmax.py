@@ -31,6 +31,14 @@ class Softmax(Methods):
         """
         return self._apply(ops.softmax, axis=_softmax_axis(self, axis))
 
+    def softmin(self, axis: int = -1) -> Tensor:
+        """softmax(−x) along `axis`: the smallest score gets the highest probability.
+
+        >>> Tensor([1.0, 2.0, 3.0]).softmin()
+        Tensor([0.6652, 0.2447, 0.09  ])
+        """
+        return self._unary(ops.negative).softmax(axis)
+
     def log_softmax(self, axis: int = -1) -> Tensor:
         """ln softmax(x) = x − logsumexp(x) along `axis`, without the softmax's underflow.
 
