@@ -59,11 +59,14 @@ def as_ints(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(map(index, arguments))
 
 
-def as_axis(axis: Any) -> Any:
-    """None, an int or a tuple of ints."""
+def as_axis(axis: Any, ndim: int = 1) -> Any:
+    """None, an int or a tuple of ints. A single number counts as an axis of length 1."""
     if axis is None or type(axis) is int:
         return axis
-    return tuple(map(index, axis)) if isinstance(axis, tuple | list) else index(axis)
+    if not isinstance(axis, tuple | list):
+        return index(axis)
+    axes = tuple(map(index, axis))
+    return axes if ndim or axes not in ((0,), (-1,)) else None
 
 
 def one_axis(axis: int, ndim: int) -> int:

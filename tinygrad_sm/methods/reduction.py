@@ -45,7 +45,7 @@ class Reduction(Methods):
         Tensor([4., 6.])
         """
         x = self if dtype is None else self.astype(dtype)
-        return x._apply(ops.sum, axis=as_axis(axis), keepdims=keepdims)
+        return x._apply(ops.sum, axis=as_axis(axis, x._data.ndim), keepdims=keepdims)
 
     def nansum(
         self, axis: Axis = None, keepdims: bool = False, *, dtype: npt.DTypeLike | None = None
@@ -70,7 +70,7 @@ class Reduction(Methods):
         Tensor(2.5)
         """
         x = self if dtype is None else self.astype(dtype)
-        return x._apply(ops.mean, axis=as_axis(axis), keepdims=keepdims)
+        return x._apply(ops.mean, axis=as_axis(axis, x._data.ndim), keepdims=keepdims)
 
     def nanmean(
         self, axis: Axis = None, keepdims: bool = False, *, dtype: npt.DTypeLike | None = None
@@ -100,7 +100,7 @@ class Reduction(Methods):
         Tensor([ 2., 12.])
         """
         x = self if dtype is None else self.astype(dtype)
-        return x._apply(ops.prod, axis=as_axis(axis), keepdims=keepdims)
+        return x._apply(ops.prod, axis=as_axis(axis, x._data.ndim), keepdims=keepdims)
 
     # ---- truth and counts ----------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ class Reduction(Methods):
         >>> Tensor([[1.0, 2.0], [0.0, 4.0]]).all(axis=1)
         Tensor([ True, False])
         """
-        return self._apply(ops.all, axis=as_axis(axis), keepdims=keepdims)
+        return self._apply(ops.all, axis=as_axis(axis, self._data.ndim), keepdims=keepdims)
 
     def any(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """Whether some element is true, that is not 0; False for no elements. No derivative.
@@ -118,7 +118,7 @@ class Reduction(Methods):
         >>> Tensor([[0.0, 2.0], [0.0, 0.0]]).any(axis=1)
         Tensor([ True, False])
         """
-        return self._apply(ops.any, axis=as_axis(axis), keepdims=keepdims)
+        return self._apply(ops.any, axis=as_axis(axis, self._data.ndim), keepdims=keepdims)
 
     def count_nonzero(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """How many elements are not 0. No derivative.
@@ -126,7 +126,9 @@ class Reduction(Methods):
         >>> Tensor([[0.0, 2.0], [3.0, 4.0]]).count_nonzero(axis=0)
         Tensor([1, 2], dtype=int64)
         """
-        return self._apply(ops.count_nonzero, axis=as_axis(axis), keepdims=keepdims)
+        return self._apply(
+            ops.count_nonzero, axis=as_axis(axis, self._data.ndim), keepdims=keepdims
+        )
 
     # ---- spread around the mean ----------------------------------------------------------------
 
@@ -143,7 +145,9 @@ class Reduction(Methods):
         Tensor(1.)
         """
         _check_real(self, "var")
-        return self._apply(ops.var, axis=as_axis(axis), correction=correction, keepdims=keepdims)
+        return self._apply(
+            ops.var, axis=as_axis(axis, self._data.ndim), correction=correction, keepdims=keepdims
+        )
 
     def std(self, axis: Axis = None, *, correction: float = 1, keepdims: bool = False) -> Tensor:
         """The standard deviation: the square root of `var`, with the same arguments.
@@ -154,7 +158,9 @@ class Reduction(Methods):
         Tensor(2.)
         """
         _check_real(self, "std")
-        return self._apply(ops.std, axis=as_axis(axis), correction=correction, keepdims=keepdims)
+        return self._apply(
+            ops.std, axis=as_axis(axis, self._data.ndim), correction=correction, keepdims=keepdims
+        )
 
     def var_mean(
         self, axis: Axis = None, *, correction: float = 1, keepdims: bool = False
@@ -198,7 +204,7 @@ class Reduction(Methods):
             p = 2
         if not isinstance(p, int | float):
             raise ValueError(f"norm needs a number or 'fro' for p, got {p!r}")
-        axis = as_axis(axis)
+        axis = as_axis(axis, self._data.ndim)
         if p < 0 and not self._data.size and ops.sum(self._data, axis=axis).size:
             raise ShapeError(f"the norm with p = {p} needs elements, got shape {self.shape}")
         return self._apply(ops.norm, p=p, axis=axis, keepdims=keepdims)
@@ -226,7 +232,7 @@ class Reduction(Methods):
         >>> Tensor([[1.0, 5.0], [3.0, 4.0]]).max(axis=1)
         Tensor([5., 4.])
         """
-        return self._apply(ops.max, axis=as_axis(axis), keepdims=keepdims)
+        return self._apply(ops.max, axis=as_axis(axis, self._data.ndim), keepdims=keepdims)
 
     def min(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The smallest element of all or along `axis`; derivative as for `max`.
@@ -234,7 +240,7 @@ class Reduction(Methods):
         >>> Tensor([[1.0, 5.0], [3.0, 4.0]]).min(axis=1)
         Tensor([1., 3.])
         """
-        return self._apply(ops.min, axis=as_axis(axis), keepdims=keepdims)
+        return self._apply(ops.min, axis=as_axis(axis, self._data.ndim), keepdims=keepdims)
 
     def amax(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The largest element, as `max`, but equal elements share the derivative in every case.
@@ -246,7 +252,7 @@ class Reduction(Methods):
         >>> x.grad
         array([0.5, 0. , 0.5], dtype=float32)
         """
-        return self._apply(ops.max, axis=_as_axes(axis), keepdims=keepdims)
+        return self._apply(ops.max, axis=_as_axes(axis, self._data.ndim), keepdims=keepdims)
 
     def amin(self, axis: Axis = None, keepdims: bool = False) -> Tensor:
         """The smallest element; derivative as for `amax`.
@@ -254,7 +260,7 @@ class Reduction(Methods):
         >>> Tensor([[1.0, 5.0], [3.0, 4.0]]).amin(axis=(0, 1))
         Tensor(1.)
         """
-        return self._apply(ops.min, axis=_as_axes(axis), keepdims=keepdims)
+        return self._apply(ops.min, axis=_as_axes(axis, self._data.ndim), keepdims=keepdims)
 
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> Tensor:
         """Where the largest element is: its index along `axis`, or in the flattened tensor.
@@ -283,7 +289,7 @@ class Reduction(Methods):
         >>> Tensor([4.0, 1.0, 3.0, 2.0]).median()
         Tensor(2.)
         """
-        return self._apply(ops.median, axis=as_axis(axis), keepdims=keepdims)
+        return self._apply(ops.median, axis=as_axis(axis, self._data.ndim), keepdims=keepdims)
 
     # ---- running results -----------------------------------------------------------------------
 
@@ -354,10 +360,10 @@ def _is_number(x: Methods) -> Tensor:
     return x._apply(ops.equal, x)
 
 
-def _as_axes(axis: Any) -> Any:
+def _as_axes(axis: Any, ndim: int) -> Any:
     """A single axis as a tuple: how `ops.max` is told to share among equal elements."""
-    axis = as_axis(axis)
-    return (axis,) if isinstance(axis, int) else axis
+    axis = as_axis(axis, ndim)
+    return as_axis((axis,), ndim) if isinstance(axis, int) else axis
 
 
 def _run(x: Methods, op: ops.Op, axis: int) -> Tensor:

@@ -55,7 +55,7 @@ class Softmax(Methods):
         >>> Tensor([1000.0, 1000.0]).logsumexp()
         Tensor(1000.6932)
         """
-        axis = _softmax_axis(self, as_axis(axis))
+        axis = _softmax_axis(self, as_axis(axis, self._data.ndim))
         return self._apply(ops.logsumexp, axis=axis, keepdims=keepdims)
 
     def cross_entropy(

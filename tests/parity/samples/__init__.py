@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from cases import weights
 
-from samples import elementwise, shape
+from samples import elementwise, reduction, shape
 from samples.unsupported import Unsupported
 from tinygrad_sm import Tensor
 
@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from torch.testing._internal.common_methods_invocations import op_db
 
-SAMPLES = elementwise.SAMPLES | shape.SAMPLES
+SAMPLES = elementwise.SAMPLES | shape.SAMPLES | reduction.SAMPLES
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
 
