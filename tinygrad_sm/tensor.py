@@ -283,7 +283,7 @@ class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax):
         if self._data.size != 1:
             raise ShapeError(
                 f"a tensor of shape {self.shape} is neither true nor false; "
-                "compare one element, or look at the array with .numpy().all() or .any()"
+                "compare one element, or reduce it with .all() or .any()"
             )
         return bool(self._data.item())
 
