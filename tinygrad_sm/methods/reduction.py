@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import numpy.typing as npt
 
 from tinygrad_sm import ops
@@ -379,6 +378,4 @@ def _run_and_pick(x: Methods, op: ops.Op, axis: int) -> Extremes:
     indices = _run(x, op, axis)
     if not x.ndim:
         return Extremes(x._apply(ops.reshape, shape=()), indices)
-    key: list[Any] = list(np.ix_(*map(np.arange, x.shape)))
-    key[axis] = indices._data
-    return Extremes(x._apply(ops.getitem, key=tuple(key)), indices)
+    return Extremes(x._apply(ops.gather, indices, axis=axis % x.ndim), indices)

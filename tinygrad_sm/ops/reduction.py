@@ -1,7 +1,7 @@
 """Operations that turn many elements into one, or into a running result along an axis.
 
-Their derivatives share the gradient out again. What follows NumPy in silence follows IEEE: ∞ − ∞ is
-nan and an overflow ∞, as in PyTorch, without a warning.
+Their derivatives share the gradient out again. An overflow is ∞, and ∞ − ∞ is NaN, without a
+warning, as in PyTorch.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_sm.ops.elementwise import abs, equal, exp, not_equal, sign, where
+from tinygrad_sm.ops.elementwise import abs, equal, exp, not_equal, sign, where, zeros_like
 from tinygrad_sm.ops.op import Op
-from tinygrad_sm.ops.shape import expand, permute, put, reshape
+from tinygrad_sm.ops.shape import expand, pad, permute, reshape
 
 Axis = int | tuple[int, ...] | None
 
@@ -66,7 +66,7 @@ def _parted(rows: Any, shape: tuple[int, ...], axis: Axis) -> Any:
 
 # ---- sums --------------------------------------------------------------------------------------
 
-_INT64 = np.dtype(np.int64)
+_INT64, _FLOAT64 = np.dtype(np.int64), np.dtype(np.float64)
 
 
 def _whole(x: Any) -> Any:
@@ -81,10 +81,11 @@ def _sum(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
 
 @quietly
 def _mean(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
-    wide = {"e": np.float32}.get(x.dtype.char) if x.dtype.kind == "f" else np.float64
+    if x.dtype.char == "e":  # float16 is added up in float32 here, as in PyTorch
+        return _mean(x.astype(np.float32), axis, keepdims).astype(x.dtype)
+    wide = None if x.dtype.kind == "f" else _FLOAT64
     total = np.add.reduce(x, axis=axis, dtype=wide, keepdims=keepdims)
-    y = total / (x.size // (total.size or 1))
-    return y.astype(x.dtype) if wide is np.float32 else y
+    return total / (x.size // (total.size or 1))
 
 
 sum = Op("sum", _sum, lambda g, y, x, axis=None, keepdims=False: _spread(g, x, axis))
@@ -112,6 +113,8 @@ any = Op(
 @quietly
 def _var(x: Any, axis: Any = None, correction: float = 1, keepdims: Any = False) -> Any:
     """Σ (x − mean)² / (n − correction)."""
+    if x.dtype.char == "e":
+        return _var(x.astype(np.float32), axis, correction, keepdims).astype(x.dtype)
     total = np.add.reduce(x, axis=axis, keepdims=True)
     n = x.size // (total.size or 1)
     centred = x - total / n
@@ -143,6 +146,8 @@ std = Op("std", lambda x, **attributes: np.sqrt(_var(x, **attributes)), quietly(
 @quietly
 def _norm(x: Any, p: float = 2, axis: Any = None, keepdims: Any = False) -> Any:
     """(Σ |x|ᵖ)^(1/p) and its limits for p = ±∞; for p = 0, how many elements are not 0."""
+    if x.dtype.char == "e":
+        return _norm(x.astype(np.float32), p, axis, keepdims).astype(x.dtype)
     if p == 2:
         return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
     if p == 0:
@@ -162,18 +167,17 @@ def _norm_rule(
 ) -> Any:
     """sign(x) (|x| / y)ᵖ⁻¹. Where x or the norm y is 0, it is 0."""
     if p == 0:
-        return where(False, x, 0)
+        return zeros_like(x)
     g, y = _kept(g, x, axis), _kept(y, x, axis)
     if p == 2:
         return g * (x / where(equal(y, 0), math.inf, y))
-    signs = where(equal(x, x), sign(x), 0)
     if p == 1:
-        return g * signs
+        return g * sign(x)
     if math.isinf(p):  # the largest (smallest) share it evenly
         ties = where(equal(x, x), equal(abs(x), y), True)
-        return g / sum(ties, axis=axis, keepdims=True).astype(x.dtype) * (signs * ties)
-    zero = equal(x * y, 0)
-    return where(zero, 0, g * signs * where(zero, 1, abs(x) / y) ** (p - 1))
+        return g / sum(ties, axis=axis, keepdims=True).astype(x.dtype) * (sign(x) * ties)
+    zero = equal(x, 0) + equal(y, 0)
+    return where(zero, 0, g * sign(x) * where(zero, 1, abs(x) / y) ** (p - 1))
 
 
 norm = Op("norm", _norm, _norm_rule)
@@ -297,28 +301,24 @@ def _scan(b: Any, c: Any, axis: int, reverse: bool = False) -> Any:
 
 
 @quietly
-def _scan_links(g: Any, y: Any, b: Any, c: Any, axis: int, reverse: bool = False) -> Any:
-    """What flows back over a link, times the element that the link carried on."""
+def _scan_rule(g: Any, y: Any, b: Any, c: Any, axis: int, reverse: bool = False) -> tuple[Any, Any]:
+    """The gradient runs back over the same links, λₖ = gₖ + cₖ λₖ₊₁. A link gets what flows back
+    over it, times the element that it carried on."""
     back = scan(g, c, axis=axis, reverse=not reverse)
-    return back[_later(axis, reverse)] * y[_earlier(axis, reverse)]
+    return back, back[_later(axis, reverse)] * y[_earlier(axis, reverse)]
 
 
-# yₖ = bₖ + cₖ₋₁ yₖ₋₁: what the step before hands on, over a link c, and something new. There is a
-# link between any two neighbours. The gradient flows back over the same links: λₖ = gₖ + cₖ λₖ₊₁.
-scan: Op = Op(
-    "scan",
-    _scan,
-    lambda g, y, b, c, axis, reverse=False: scan(g, c, axis=axis, reverse=not reverse),
-    _scan_links,
-)
+# yₖ = bₖ + cₖ₋₁ yₖ₋₁: something new, and what the element before hands on over a link c.
+scan: Op = Op("scan", _scan, _scan_rule, together=True)
 
 
 def _before(y: Any, axis: int, reverse: bool) -> Any:
-    """The running product that each element is multiplied to: 1 for the one that begins."""
-    first = np.zeros(y.shape, y.dtype)
-    first[_slice(axis, -1, None) if reverse else _slice(axis, None, 1)] = 1
-    carried = y[_earlier(axis, reverse)]
-    return put(carried, key=_later(axis, reverse), shape=y.shape) + first
+    """The running product that each element is multiplied to: 1 for the one where it begins."""
+    if not y.shape[axis]:
+        return y
+    widths = [(0, 0)] * y.ndim
+    widths[axis] = (0, 1) if reverse else (1, 0)
+    return pad(y[_earlier(axis, reverse)], widths=tuple(widths), value=1)
 
 
 @quietly
@@ -359,9 +359,10 @@ prod = Op("prod", _prod, _prod_rule)
 @quietly
 def _logcumsumexp_rule(g: Any, y: Any, x: Any, axis: int) -> Any:
     """e^(xᵢ − yⱼ) for every j from i on, one link e^(yⱼ − yⱼ₊₁) after the other: none above 1."""
-    y = where(equal(y, -math.inf), 0, y)  # nothing but e^−∞ so far
-    links = exp(y[_earlier(axis, False)] - y[_later(axis, False)])
-    return exp(x - y) * scan(g, links, axis=axis, reverse=True)
+    earlier, later = y[_earlier(axis, False)], y[_later(axis, False)]
+    links = exp(where(equal(earlier, later), 0, earlier - later))  # equal also if both are infinite
+    sums = scan(g, links, axis=axis, reverse=True)
+    return exp(x - where(equal(y, -math.inf), 0, y)) * sums
 
 
 logcumsumexp = Op(
