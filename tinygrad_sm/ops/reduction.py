@@ -192,13 +192,11 @@ def _ties(y: Any, x: Any, axis: Axis) -> Any:
 
 
 def _choice_rule(first: Any) -> Any:
-    """The rule of a reduction that chooses an element; `first` tells where it chose along an axis.
-
-    Along one axis the first of equal elements takes the gradient; over all or several axes they
-    share it evenly. This is what PyTorch does.
-    """
+    """For a reduction that chooses an element; `first` tells where it did along an axis."""
 
     def rule(g: Any, y: Any, x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+        """Along one axis the first of equal elements takes the gradient; over all or several axes
+        they share it evenly. This is what PyTorch does."""
         if isinstance(axis, int) and x.ndim:
             return _spread(g, x, axis) * equal(first(y, x, axis), _positions(x.shape, axis))
         ties = _ties(y, x, axis).astype(x.dtype)
@@ -302,8 +300,8 @@ def _scan(b: Any, c: Any, axis: int, reverse: bool = False) -> Any:
 
 @quietly
 def _scan_rule(g: Any, y: Any, b: Any, c: Any, axis: int, reverse: bool = False) -> tuple[Any, Any]:
-    """The gradient runs back over the same links, λₖ = gₖ + cₖ λₖ₊₁. A link gets what flows back
-    over it, times the element that it carried on."""
+    """The gradient λₖ = gₖ + cₖ λₖ₊₁ runs back over the same links, and a link c gets λₖ₊₁ yₖ: what
+    flows back over it, times the element that it carried on."""
     back = scan(g, c, axis=axis, reverse=not reverse)
     return back, back[_later(axis, reverse)] * y[_earlier(axis, reverse)]
 
