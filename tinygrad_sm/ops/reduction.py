@@ -76,7 +76,9 @@ def _whole(x: Any) -> Any:
 
 @quietly
 def _sum(x: Any, axis: Any = None, keepdims: Any = False) -> Any:
-    return np.add.reduce(x, axis=axis, dtype=_whole(x), keepdims=keepdims)
+    # As `_whole` says, without the call: sums are in every training step.
+    dtype: Any = None if x.dtype.kind == "f" else _INT64
+    return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
 @quietly
