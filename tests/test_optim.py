@@ -106,9 +106,9 @@ def test_parameters_may_be_a_generator():
 
 def test_an_optimizer_of_ones_own_writes_one_method():
     class SignDescent(nn.optim.Optimizer):
-        def update_one(self, p, gradient, state):
+        def update_one(self, p, g, state, group):
             state["steps"] = state.get("steps", 0) + 1
-            p.data -= self.lr * np.sign(gradient)
+            p -= group["lr"] * np.sign(g)
 
     p, q = leaf([1.0], [5.0]), leaf([1.0], [-3.0])
     optimizer = SignDescent([p, q], lr=0.25)
