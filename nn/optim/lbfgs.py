@@ -278,10 +278,10 @@ def cubic_minimum(a: Trial, b: Trial, lowest: float, highest: float) -> float:
     if square >= 0:
         d2 = math.sqrt(square)
         divisor = b.slope - a.slope + 2 * d2
-        if divisor:
+        if divisor and math.isfinite(d2):
             t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / divisor)
             return min(max(t, lowest), highest)
-    return (lowest + highest) / 2
+    return (lowest + highest) / 2  # there is none, or a loss is infinite
 
 
 # ---- all parameters as one vector --------------------------------------------------------------

@@ -50,7 +50,8 @@ class State(dict[str, Any]):
     """What an update keeps from step to step, by PyTorch's names.
 
     An array that is asked for the first time is all zeros, of the parameter's shape. Beside what
-    is kept there is memory to work in: `scratch` and `spare`, of the parameter's shape as well.
+    is kept there is memory to work in, of the parameter's shape as well: `scratch`, `spare`, and
+    `direction` for the gradient with weight decay.
     """
 
     __slots__ = ("direction", "numbers", "scratch", "spare")
@@ -185,7 +186,7 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            plain = not (group.get("weight_decay") or group.get("maximize"))
+            altered = group.get("weight_decay") or group.get("maximize")
             for p in group["params"]:
                 g = p.grad
                 if g is not None:
@@ -193,7 +194,7 @@ class Optimizer:
                     if state is None:
                         state = self.new_state(p)
                     data = p.data
-                    if not plain:
+                    if altered:
                         g = _direction(data, g, state, group)
                     self.update_one(data, g, state, group)
                     p.data = data  # it was written to in place: graphs that used it shall know

@@ -124,7 +124,9 @@ def optimizers(name, ours, theirs, **options):
 
 
 def label(value):
-    return value if isinstance(value, str) else "-".join(f"{k}={v}" for k, v in value.items())
+    if isinstance(value, str):
+        return value
+    return "-".join(k if "<" in str(v) else f"{k}={v}" for k, v in value.items())
 
 
 @pytest.mark.usefixtures("float64")
@@ -135,6 +137,43 @@ def test_fifty_steps(kind, name, options):
     here, there = optimizers(name, ours, theirs, **options)
     train(ours, theirs, here, there, range(STEPS))
     same_parameters(ours, theirs)
+
+
+def search(module, tensor, seed, nudge=0.0):
+    """Two line searches on a hilly curve, from a first step between short and long."""
+    rng = np.random.default_rng(seed)
+    start, height, pace = rng.normal(size=3), rng.uniform(0, 3, 3), rng.uniform(0.5, 3, 3)
+    p = tensor(start * (1 + nudge), requires_grad=True)
+    optimizer = module.LBFGS(
+        [p],
+        lr=10 ** rng.uniform(-3, 2),
+        max_iter=2,
+        max_eval=int(rng.integers(3, 25)),
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure():
+        optimizer.zero_grad()
+        wave = tensor(height) * ((p * tensor(pace)) ** 2).tanh() * (p * tensor(pace * 3)).tanh()
+        loss = (wave + 0.05 * p**4).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return [*p.tolist(), optimizer.state[p]["func_evals"]]
+
+
+def test_line_searches_over_hill_and_dale():
+    compared = 0
+    for seed in range(60):
+        expected, *nudged = [
+            search(torch.optim, torch.tensor, seed, nudge) for nudge in (0, 2e-16, -2e-16, 4e-16)
+        ]
+        # Where PyTorch's own answer hangs on the last bits there is nothing to compare.
+        if all(other == pytest.approx(expected, abs=1e-10) for other in nudged):
+            assert search(nn.optim, Tensor, seed) == pytest.approx(expected, abs=1e-7), seed
+            compared += 1
+    assert compared > 40
 
 
 @pytest.mark.usefixtures("float64")
