@@ -6,12 +6,13 @@
 >>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
 """
 
-from nn import datasets, optim
+from nn import datasets, optim, utils
 from nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from nn.data import DataLoader, Subset, random_split
 from nn.linear import Linear
 from nn.loss import CrossEntropy, CrossEntropyLoss
 from nn.module import Module, Parameter, Sequential
+from nn.utils import clip_grad_norm_, clip_grad_value_
 
 __all__ = [
     "CrossEntropy",
@@ -27,7 +28,10 @@ __all__ = [
     "Softmax",
     "Subset",
     "Tanh",
+    "clip_grad_norm_",
+    "clip_grad_value_",
     "datasets",
     "optim",
     "random_split",
+    "utils",
 ]

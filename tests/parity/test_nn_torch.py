@@ -1,4 +1,4 @@
-"""Layers, loss and optimizer beside PyTorch's, in float64: the same numbers and the same print."""
+"""Layers and loss beside PyTorch's, in float64: the same numbers and the same print."""
 
 import itertools
 
@@ -176,63 +176,6 @@ def test_linear_starts_like_pytorchs():
         assert p.shape == tuple(q.shape)
         assert p.data.std() == pytest.approx(q.detach().numpy().std(), rel=0.1)
         assert np.abs(p.data).max() == pytest.approx(q.detach().abs().max().item(), rel=0.01)
-
-
-# ---- SGD ---------------------------------------------------------------------------------------
-
-SGD_OPTIONS = [
-    {"momentum": momentum, "dampening": dampening, "weight_decay": decay, "nesterov": nesterov}
-    for momentum, dampening, decay, nesterov in itertools.product(
-        (0.0, 0.9), (0.0, 0.3), (0.0, 0.01), (False, True)
-    )
-    if not nesterov or (momentum and not dampening)
-]
-
-
-@pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("kind", ["softmax regression", "MLP"])
-@pytest.mark.parametrize("options", SGD_OPTIONS, ids=lambda o: "-".join(map(str, o.values())))
-def test_sgd(kind, options):
-    ours, theirs = networks(kind)
-    here = nn.optim.SGD(ours.parameters(), lr=0.1, **options)
-    there = torch.optim.SGD(theirs.parameters(), lr=0.1, **options)
-    loss_fn, their_loss = nn.CrossEntropyLoss(), torch.nn.CrossEntropyLoss()
-    for step in range(20):
-        x = normal(8, 6, seed=step)
-        labels = np.random.default_rng(step).integers(0, 3, 8)
-        here.zero_grad()
-        there.zero_grad()
-        loss, expected = (
-            loss_fn(ours(Tensor(x)), labels),
-            their_loss(theirs(torch.tensor(x)), torch.tensor(labels)),
-        )
-        loss.backward()
-        expected.backward()
-        here.step()
-        there.step()
-        close(loss.numpy(), expected)
-        for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-            close(p.data, q)
-
-
-def test_sgd_of_float32():
-    ours = nn.Linear(6, 3)
-    theirs = torch.nn.Linear(6, 3)
-    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-        q.data = torch.tensor(p.data)
-    here = nn.optim.SGD(ours.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
-    there = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
-    x, labels = normal(8, 6).astype(np.float32), make_indices((8, 3))
-    for _ in range(20):
-        here.zero_grad()
-        there.zero_grad()
-        ours(Tensor(x)).cross_entropy(labels).backward()
-        torch.nn.functional.cross_entropy(theirs(torch.tensor(x)), torch.tensor(labels)).backward()
-        here.step()
-        there.step()
-    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert p.dtype == np.float32
-        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-4, atol=1e-6)
 
 
 # ---- how they print ----------------------------------------------------------------------------
