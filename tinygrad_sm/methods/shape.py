@@ -11,8 +11,8 @@ import numpy as np
 
 from tinygrad_sm import ops
 from tinygrad_sm.errors import DtypeError, LabelError, ShapeError
-from tinygrad_sm.labels import all_in_range
 from tinygrad_sm.methods.base import Axis, Methods, as_ints, one_axis
+from tinygrad_sm.ops.shape import check_places
 
 if TYPE_CHECKING:
     from tinygrad_sm.tensor import Tensor
@@ -327,21 +327,21 @@ class Shape(Methods):
         >>> Tensor([1.0, 2.0, 3.0]).pad((2, 1), mode="reflect")
         Tensor([3., 2., 1., 2., 3., 2.])
         """
-        if mode not in ("constant", "reflect", "replicate", "circular"):
-            raise ValueError(
-                f"mode is 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}"
-            )
-        given = as_ints((pad,))
-        if len(given) % 2 or len(given) > 2 * self.ndim:
+        given = as_ints(pad)
+        others = self._data.ndim - len(given) // 2
+        if others < 0 or len(given) % 2:
             raise ShapeError(
                 f"pad needs two numbers for each axis, the last axis first, and this tensor has "
                 f"{self.ndim} axes; got {given}"
             )
-        pairs = tuple(zip(given[-2::-2], given[::-2], strict=True))
-        widths = ((0, 0),) * (self.ndim - len(pairs)) + pairs
-        shape = self.shape
+        widths = (*((0, 0),) * others, *zip(given[-2::-2], given[::-2], strict=True))
         if mode == "constant" and min(given, default=0) >= 0:
             return self._apply(ops.pad, widths=widths, value=value or 0)
+        if mode not in ("constant", "reflect", "replicate", "circular"):
+            raise ValueError(
+                f"mode is 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}"
+            )
+        shape = self.shape
         if any(n + sum(pair) < 0 for n, pair in zip(shape, widths, strict=True)):
             raise ShapeError(f"pad {given} cuts off more than there is of shape {shape}")
         if mode == "constant":
@@ -429,7 +429,7 @@ class Shape(Methods):
         places = _places(index, x.shape[i], i)
         if places.ndim > 1:
             raise ShapeError(f"index_select needs a list of places, got shape {places.shape}")
-        result = x._picked(i, places.reshape(-1).copy())
+        result = x._picked(i, places.reshape(-1))
         return result if self.ndim else result.reshape(())
 
     def index_add(self, axis: int, index: Any, source: Any, *, alpha: float = 1) -> Tensor:
@@ -442,7 +442,7 @@ class Shape(Methods):
         Tensor([31.,  2.,  3.])
         """
         x, i, source = _lifted(self), _an_axis(axis, self.ndim), _lifted(self._beside(source))
-        places = _places(index, x.shape[i], i).reshape(-1).copy()
+        places = _places(index, x.shape[i], i).reshape(-1)
         needed = (*x.shape[:i], len(places), *x.shape[i + 1 :])
         if source.shape != needed:
             raise ShapeError(
@@ -488,9 +488,7 @@ class Shape(Methods):
         Tensor([[2.],
                 [3.]])
         """
-        x, places = _lifted(self), self._index(index, axis)
-        result = x._record(ops.gather, (x, _lifted(places)), {"axis": axis % x.ndim})
-        return result if places.ndim else result.reshape(())
+        return self._by_index(ops.gather, axis, index)
 
     def take_along_axis(self, indices: Any, axis: int | None = None) -> Tensor:
         """As `gather`, with the arguments of NumPy: the shapes broadcast, and −1 is the last.
@@ -547,33 +545,45 @@ class Shape(Methods):
         return self._scattered(ops.scatter_add, axis, index, src)
 
     def _scattered(self, op: ops.Op, axis: int, index: Any, src: Any) -> Tensor:
-        x, places, src = _lifted(self), _lifted(self._index(index, axis)), self._beside(src)
-        if not src.ndim:
-            src = src.expand(places.shape)
-        if src.shape != places.shape:
-            fits = src.ndim == places.ndim
-            if not fits or any(n > m for n, m in zip(places.shape, src.shape, strict=True)):
+        index, src = self._index(index), self._beside(src)
+        if src._data.shape != index._data.shape:
+            src = src if src.ndim else src.expand(index.shape)
+            fits = src.ndim == index.ndim
+            if not fits or any(n > m for n, m in zip(index.shape, src.shape, strict=True)):
                 raise ShapeError(
                     f"{op.name} needs an element of src for each of the index, "
-                    f"got src of shape {src.shape} and an index of shape {places.shape}"
+                    f"got src of shape {src.shape} and an index of shape {index.shape}"
                 )
-            src = src[tuple(map(slice, places.shape))]
-        result = x._record(op, (x, places, src), {"axis": axis % x.ndim})
-        return result if self.ndim else result.reshape(())
+            src = src[tuple(map(slice, index.shape))]
+        return self._by_index(op, axis, index, src)
 
-    def _index(self, index: Any, axis: int) -> Any:
-        """The index of a gather or scatter along an axis, checked."""
-        i, shape = _an_axis(axis, self.ndim), self.shape or (1,)
-        array = _places(index, shape[i], i)
-        given = array.shape or (1,)
-        if len(given) != len(shape) or any(
-            n > m for j, (n, m) in enumerate(zip(given, shape, strict=True)) if j != i
-        ):
-            raise ShapeError(
-                f"an index of shape {array.shape} does not fit shape {self.shape} along axis "
-                f"{axis}: it needs as many axes, and only axis {axis} may be longer"
-            )
+    def _index(self, index: Any) -> Any:
+        """A tensor of integers."""
+        array = _integers(index)
         return index if isinstance(index, Methods) else self._coerced(array)
+
+    def _by_index(self, op: ops.Op, axis: int, index: Any, *others: Any) -> Tensor:
+        """Apply an operation that an index along an axis leads. A single number counts as a row."""
+        index = self._index(index)
+        ndim = self._data.ndim
+        if not (ndim and index.ndim) and ndim + index.ndim < 2:
+            one_axis(axis, 1)
+            rows = tuple(map(_lifted, (self, index, *others)))
+            result = rows[0]._record(op, rows, {"axis": 0})
+            return result if (self if others else index).ndim else result.reshape(())
+        if not 0 <= axis < ndim:
+            axis = one_axis(axis, ndim or 1)
+        try:
+            if index.ndim == ndim:
+                return self._record(op, (self, index, *others), {"axis": axis})
+        except IndexError:
+            lengths = zip(index.shape, self.shape, strict=True)
+            if all(n <= m for j, (n, m) in enumerate(lengths) if j != axis):
+                raise
+        raise ShapeError(
+            f"an index of shape {index.shape} does not fit shape {self.shape} along axis "
+            f"{axis}: it needs as many axes, and only axis {axis} may be longer"
+        )
 
     # ---- order ---------------------------------------------------------------------------------
 
@@ -769,7 +779,7 @@ def _common_shape(name: str, a: Any, b: Any) -> tuple[int, ...]:
         ) from None
 
 
-def _integers(value: Any, name: str) -> Any:
+def _integers(value: Any, name: str = "an index") -> Any:
     """An array of integers."""
     array = value._data if isinstance(value, Methods) else np.asarray(value)
     if array.dtype.kind not in "iu":
@@ -780,14 +790,9 @@ def _integers(value: Any, name: str) -> Any:
 
 
 def _places(index: Any, n: int, axis: int) -> Any:
-    """An array of places along an axis of length n."""
-    array = _integers(index, "an index")
-    if array.size and not all_in_range(array.astype(np.intp, copy=False), n):
-        wrong = array[(array < 0) | (array >= n)].flat[0]
-        raise IndexError(
-            f"index {wrong} names no place of axis {axis}, which has length {n}: "
-            "places are counted from 0"
-        )
+    """A copy of the places along an axis of length n, in an array."""
+    array = np.array(_integers(index))
+    check_places(array, n, axis)
     return array
 
 

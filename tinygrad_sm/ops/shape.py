@@ -141,21 +141,35 @@ put: Op = Op(
 )
 
 
-def _along(index: Any, axis: int) -> tuple[Any, ...]:
-    """The key that picks element [i, index[i, j], k] at [i, j, k], for an axis in the middle."""
+def check_places(index: Any, n: int, axis: int) -> None:
+    """Refuse an index that is not from 0 to n − 1; NumPy would count a negative one from the end.
+
+    Seen as an unsigned number a negative one is enormous, so one look for the largest is enough.
+    """
+    if index.size and np.maximum.reduce(index.astype(np.uintp, copy=False), axis=None) >= n:
+        wrong = index[(index < 0) | (index >= n)].flat[0]
+        raise IndexError(
+            f"index {wrong} names no place of axis {axis}, which has length {n}: "
+            "places are counted from 0"
+        )
+
+
+def _along(index: Any, axis: int, x: Any) -> tuple[Any, ...]:
+    """The key that picks x[i, index[i, j], k] at [i, j, k], for an axis in the middle."""
+    check_places(index, x.shape[axis], axis)
     sides = [np.arange(n).reshape(-1, *(1,) * i) for i, n in enumerate(index.shape[::-1])][::-1]
     return (*sides[:axis], index, *sides[axis + 1 :])
 
 
 def _scatter(x: Any, index: Any, src: Any, axis: int) -> Any:
     result = x.astype(np.result_type(x, src))
-    result[_along(index, axis)] = src
+    result[_along(index, axis, x)] = src
     return result
 
 
 def _scatter_add(x: Any, index: Any, src: Any, axis: int) -> Any:
     result = x.astype(np.result_type(x, src), order="C")
-    return _add_at(result, _along(index, axis), src)
+    return _add_at(result, _along(index, axis, x), src)
 
 
 def _scatter_src(g: Any, y: Any, x: Any, index: Any, src: Any, axis: int) -> Any:
@@ -168,7 +182,7 @@ def _scatter_src(g: Any, y: Any, x: Any, index: Any, src: Any, axis: int) -> Any
 
 gather: Op = Op(
     "gather",
-    lambda x, index, axis: x[_along(index, axis)],
+    lambda x, index, axis: x[_along(index, axis, x)],
     lambda g, y, x, index, axis: scatter_add(np.zeros(x.shape, g.dtype), index, g, axis=axis),
     None,
 )
