@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_sm import ops
 from tinygrad_sm.errors import DtypeError, ShapeError
 from tinygrad_sm.methods.base import one_axis
+from tinygrad_sm.methods.linear_algebra import einsum as _einsum
 from tinygrad_sm.tensor import Tensor
 
 
@@ -366,3 +367,107 @@ def matmul(input: Any, other: Any) -> Tensor:
     Tensor([3., 7.])
     """
     return _tensor(input).matmul(other)
+
+
+def dot(input: Any, other: Any) -> Tensor:
+    """Σᵢ aᵢ bᵢ of two vectors; see `Tensor.dot`.
+
+    >>> dot([1.0, 2.0], [3.0, 4.0])
+    Tensor(11.)
+    """
+    return _tensor(input).dot(other)
+
+
+def mv(input: Any, vec: Any) -> Tensor:
+    """A matrix times a vector; see `Tensor.mv`.
+
+    >>> mv([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
+    Tensor([3., 7.])
+    """
+    return _tensor(input).mv(vec)
+
+
+def mm(input: Any, mat2: Any) -> Tensor:
+    """The product of two matrices; see `Tensor.mm`.
+
+    >>> mm([[1.0, 2.0], [3.0, 4.0]], [[1.0], [1.0]])
+    Tensor([[3.],
+            [7.]])
+    """
+    return _tensor(input).mm(mat2)
+
+
+def bmm(input: Any, mat2: Any) -> Tensor:
+    """The products of the matrices in two stacks; see `Tensor.bmm`.
+
+    >>> bmm([[[1.0, 2.0]]], [[[3.0], [4.0]]])
+    Tensor([[[11.]]])
+    """
+    return _tensor(input).bmm(mat2)
+
+
+def outer(input: Any, vec2: Any) -> Tensor:
+    """Every product of an element of one vector and one of another; see `Tensor.outer`.
+
+    >>> outer([1.0, 2.0], [3.0, 4.0])
+    Tensor([[3., 4.],
+            [6., 8.]])
+    """
+    return _tensor(input).outer(vec2)
+
+
+def inner(input: Any, other: Any) -> Tensor:
+    """The sum of products over the last axis of both; see `Tensor.inner`.
+
+    >>> inner([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
+    Tensor([3., 7.])
+    """
+    return _tensor(input).inner(other)
+
+
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
+    """The sum of products over pairs of axes; see `Tensor.tensordot`.
+
+    >>> tensordot([[1.0, 2.0], [3.0, 4.0]], [[1.0, 1.0], [0.0, 1.0]])
+    Tensor(7.)
+    """
+    return _tensor(a).tensordot(b, axes)
+
+
+def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """β x + α (mat1 @ mat2) of matrices; see `Tensor.addmm`.
+
+    >>> addmm([1.0, 2.0], [[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]])
+    Tensor([[14., 18.]])
+    """
+    return _tensor(input).addmm(mat1, mat2, beta=beta, alpha=alpha)
+
+
+def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """β x + α (batch1 @ batch2) of stacks of matrices; see `Tensor.baddbmm`.
+
+    >>> baddbmm(1.0, [[[2.0]]], [[[4.0]]])
+    Tensor([[[9.]]])
+    """
+    return _tensor(input).baddbmm(batch1, batch2, beta=beta, alpha=alpha)
+
+
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Any sum of products, from letters for the axes of the operands and of the result.
+
+    Axes with the same letter run together, and a letter that the result has not is summed over:
+    "ij,jk->ik" is the matrix product, "ij->ji" the transpose, "ii->i" the diagonal, "i,j->ij" the
+    outer product, "bij,bjk->bik" the products of two stacks of matrices. Without "->", the result
+    has the letters that occur once, in alphabetical order. "..." stands for any number of further
+    axes, which broadcast: "...ij->...ji" transposes every matrix of a stack. An axis of length 1
+    goes with any other.
+
+    The derivative is an einsum too: for a in "ij,jk->ik" it is "ik,jk->ij" of g and b. More than
+    two operands are contracted two at a time, small results first.
+
+    >>> einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
+    Tensor([3., 7.])
+    >>> einsum("ii", [[1.0, 2.0], [3.0, 4.0]])  # the trace
+    Tensor(5.)
+    """
+    return _einsum(equation, tuple(map(_tensor, operands)))

@@ -1,8 +1,8 @@
-"""What cross-entropy accepts as a target, and what it says when it cannot.
+"""What a classification loss accepts as a target, and what it says when it cannot.
 
-A target is either the index of the true class for each row of scores, or a probability for each
-class (a one-hot row among them). Nothing is guessed: a target that fits neither is an error that
-names the first offending row.
+A target is the index of the true class for each row of scores, or, for cross-entropy, a probability
+for each class (a one-hot row among them). Nothing is guessed: a target that fits neither is an
+error that names the first offending row.
 """
 
 from __future__ import annotations
@@ -51,41 +51,58 @@ def all_in_range(labels: Array, classes: int) -> bool:
     return bool(unsigned.item(unsigned.argmax()) < classes)
 
 
-def is_index_target(scores: Array, target: Array) -> bool:
-    """True where the target holds class indices, False where it holds a value for each class."""
+def is_index_target(
+    scores: Array,
+    target: Array,
+    loss: str = "cross_entropy",
+    called: str = "scores (logits)",
+    soft: bool = True,
+) -> bool:
+    """True where the target holds class indices, False where it holds a value for each class.
+
+    loss, called: the name of the loss, and what its scores are called.
+    soft: whether the loss takes values for each class.
+    """
     if scores.ndim == 0:
         raise ShapeError(
-            "cross_entropy needs scores (logits) of shape (N, C), (C,) or (N, C, d1, …), "
-            "got a single number"
+            f"{loss} needs {called} of shape (N, C), (C,) or (N, C, d1, …), got a single number"
         )
     if scores.dtype.kind != "f":
-        raise DtypeError(
-            f"cross_entropy needs floating-point scores (logits), got dtype {scores.dtype}"
-        )
+        raise DtypeError(f"{loss} needs floating-point {called}, got dtype {scores.dtype}")
     shape, labels = scores.shape, target.shape
     wanted = shape[:1] + shape[2:] if len(shape) > 1 else ()
     if labels == wanted and target.dtype.kind in "iu":
         return True
-    if labels == shape:
+    if labels == shape and soft:
         return False
+    probabilities = f"class probabilities of shape {shape}"
     if labels == wanted:
         raise DtypeError(
             f"the labels have dtype {target.dtype}, but a class index is an integer. "
-            "Use labels.astype(int), or pass one probability for each class, "
-            f"shape {shape}"
+            f"Use labels.astype(int){f', or pass {probabilities}' if soft else ''}"
         )
     hint = ""
+    if labels == shape:
+        hint = " Of one-hot rows, labels.argmax(axis=1) gives the indices."
     if labels == (*wanted, 1):
         hint = " The labels have an extra axis of length 1: use labels.squeeze(-1)."
     elif len(labels) == len(wanted) and len(shape) > 1 and labels[:1] != shape[:1]:
         hint = f" There are {shape[0]} rows of scores but {labels[0]} labels."
     raise ShapeError(
-        f"labels of shape {labels} do not fit scores of shape {shape}: cross_entropy needs "
-        f"class indices of shape {wanted} or class probabilities of shape {shape}.{hint}"
+        f"labels of shape {labels} do not fit scores of shape {shape}: {loss} needs "
+        f"class indices of shape {wanted}{f' or {probabilities}' if soft else ''}.{hint}"
     )
 
 
-def check_in_range(labels: Array, classes: int, counted: Array) -> None:
+def as_indices(target: Any, classes: int, ignore_index: Any) -> Any:
+    """A Tensor of class indices, as NumPy likes them."""
+    given = target._data
+    if given.dtype.kind == "u":  # before a huge one becomes negative
+        check_in_range(given, classes, given != ignore_index)
+    return target if given.dtype == _INDEX else target.astype(_INDEX)
+
+
+def check_in_range(labels: Array, classes: int, counted: Any) -> None:
     """Raise LabelError for the first counted label that names no class."""
     wrong = counted & ((labels < 0) | (labels >= classes))
     if not wrong.any():
@@ -131,6 +148,14 @@ def class_weights(weight: Array, classes: int) -> Array:
     return weight
 
 
+def label_weights(labels: Array, weight: Array, ignore_index: int) -> tuple[Array, Array]:
+    """The labels, with 0 for the ignored ones, and the weight of each: 0 where it is ignored."""
+    counted = labels != ignore_index
+    check_in_range(labels, len(weight), counted)
+    labels = np.where(counted, labels, 0)
+    return labels, np.where(counted, weight[labels], 0)
+
+
 def index_distribution(
     labels: Array, classes: int, weight: Array, ignore_index: int, smoothing: float
 ) -> tuple[Array, float]:
@@ -140,9 +165,8 @@ def index_distribution(
     The class axis is axis 1 (the only one, for a single label).
     """
     counted = labels != ignore_index
-    check_in_range(labels, classes, counted)
-    one_hot = np.equal.outer(np.where(counted, labels, 0), np.arange(classes))
-    label_weight = np.where(counted, weight[np.where(counted, labels, 0)], 0)
+    labels, label_weight = label_weights(labels, weight, ignore_index)
+    one_hot = np.equal.outer(labels, np.arange(classes))
     rows = (1 - smoothing) * label_weight[..., None] * one_hot
     rows += smoothing / classes * weight * counted[..., None]
     axis = 1 if labels.ndim else 0

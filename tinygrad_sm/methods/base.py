@@ -76,6 +76,15 @@ def one_axis(axis: int, ndim: int) -> int:
     return axis % ndim
 
 
+def as_reduction(reduction: str, *more: str) -> str:
+    """How a loss sums up, if it is a way that there is."""
+    names = ("mean", "sum", "none", *more)
+    if reduction not in names:
+        listed = f"{', '.join(map(repr, names[:-1]))} or {names[-1]!r}"
+        raise ValueError(f"reduction is {listed}, got {reduction!r}")
+    return reduction
+
+
 _PLAIN = {int, slice, type(None), type(...)}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_sm import labels, ops
 from tinygrad_sm.errors import DtypeError
-from tinygrad_sm.methods.base import Axis, Methods, as_axis, one_axis
+from tinygrad_sm.methods.base import Axis, Methods, as_axis, as_reduction, one_axis
 
 if TYPE_CHECKING:
     from tinygrad_sm.tensor import Tensor
@@ -71,7 +71,7 @@ class Softmax(Methods):
         self: scores (logits, not probabilities) of shape (N, C), (C,) or (N, C, d1, …).
         target: the index of the true class, shape (N,), () or (N, d1, …); or a probability for
             each class, in the shape of the scores, such as one-hot rows: −Σ q ln softmax(x).
-        weight: a factor for each class, shape (C,).
+        weight: a factor for each class, shape (C,). A constant: it gets no gradient.
         ignore_index: rows with this index count for nothing.
         reduction: "mean" over the rows (weighted by `weight` for indices), "sum", or "none".
         label_smoothing: ε in [0, 1]; the target becomes (1 − ε) target + ε / C.
@@ -84,8 +84,7 @@ class Softmax(Methods):
         >>> Tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 3.0]]).cross_entropy([0, 2])
         Tensor(0.1672)
         """
-        if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+        as_reduction(reduction)
         if not isinstance(target, Methods):
             target = self._coerced(labels.as_target(target, self._data.dtype))
         scores, given = self._data, target._data
@@ -95,11 +94,8 @@ class Softmax(Methods):
         indices = labels.is_index_target(scores, given)
         classes = scores.shape[1] if scores.ndim > 1 else scores.shape[0]
         if indices:
-            if given.dtype.kind == "u":  # before a huge one becomes negative
-                labels.check_in_range(given, classes, given != ignore_index)
-            if given.dtype != np.intp:
-                target = target.astype(np.intp)
-                given = target._data
+            target = labels.as_indices(target, classes, ignore_index)
+            given = target._data
             if plain and given.size and labels.all_in_range(given, classes):
                 return self._record(ops.cross_entropy, (self, target), {"reduction": reduction})
         if not 0 <= label_smoothing <= 1:

@@ -11,3 +11,4 @@ from tinygrad_sm.ops.shape import *
 from tinygrad_sm.ops.reduction import *
 from tinygrad_sm.ops.linear_algebra import *
 from tinygrad_sm.ops.softmax import *
+from tinygrad_sm.ops.loss import *

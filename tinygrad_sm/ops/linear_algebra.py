@@ -1,4 +1,4 @@
-"""Products of matrices, and the linear layer as one operation."""
+"""Products of matrices, sums of products in general, and the linear layer as one operation."""
 
 from __future__ import annotations
 
@@ -100,4 +100,62 @@ linear = Op(
     _linear_x,
     _linear_weight,
     _linear_bias,
+)
+
+# ---- sums of products --------------------------------------------------------------------------
+# An equation such as "ab,bc->ac" names the axes of two inputs and of the result. Here no letter
+# occurs twice in one of the three, and each occurs in two of them. So do then the letters of
+# "ac,bc->ab", the equation of the gradient.
+
+
+@lru_cache(maxsize=256)
+def _as_matmul(equation: str) -> Any:
+    """How the equation is a matrix product: the axes in the order (stack, rows, summed) for a and
+    (stack, summed, columns) for b, the numbers of these, and the order of the result's axes.
+    None where it is none: then the loop of np.einsum is as quick."""
+    a, b, y = _letters(equation)
+    stack = [c for c in y if c in a and c in b]
+    rows = [c for c in y if c not in b]
+    columns = [c for c in y if c not in a]
+    summed = [c for c in a if c not in y]
+    if not (rows and columns and summed):
+        return None
+    return (
+        tuple(map(a.index, stack + rows + summed)),
+        tuple(map(b.index, stack + summed + columns)),
+        (len(stack), len(stack) + len(rows), len(stack) + len(summed)),
+        tuple(map((stack + rows + columns).index, y)),
+    )
+
+
+def _letters(equation: str) -> list[str]:
+    return equation.replace("->", ",").split(",")
+
+
+def _einsum(a: Any, b: Any, equation: str) -> Any:
+    how = _as_matmul(equation)
+    if how is None:
+        return np.einsum(equation, a, b)
+    axes_a, axes_b, (stack, rows, summed), axes_y = how
+    a, b = a.transpose(axes_a), b.transpose(axes_b)
+    shape = a.shape[:rows] + b.shape[summed:]
+    if a.ndim > stack + 2 or b.ndim > stack + 2:  # several axes make one of a matrix
+        n, m = math.prod(a.shape[stack:rows]), math.prod(b.shape[summed:])
+        k = math.prod(a.shape[rows:])
+        a, b = a.reshape(*shape[:stack], n, k), b.reshape(*shape[:stack], k, m)
+        return (a @ b).reshape(shape).transpose(axes_y)
+    return (a @ b).transpose(axes_y)
+
+
+@lru_cache(maxsize=256)
+def _equations_of_gradients(equation: str) -> tuple[str, str]:
+    a, b, y = _letters(equation)
+    return f"{y},{b}->{a}", f"{a},{y}->{b}"
+
+
+einsum: Op = Op(
+    "einsum",
+    _einsum,
+    lambda g, y, a, b, equation: einsum(g, b, equation=_equations_of_gradients(equation)[0]),
+    lambda g, y, a, b, equation: einsum(a, g, equation=_equations_of_gradients(equation)[1]),
 )

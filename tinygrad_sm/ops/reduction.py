@@ -34,6 +34,24 @@ def count(x: Any, axis: Axis) -> int:
     return math.prod(n for n, kept in reduced if n != kept) or 1
 
 
+def reduce_losses(losses: Any, reduction: str, count: float) -> Any:
+    """One loss of many: their sum, their sum divided by the count ("mean"), or "none": all."""
+    if reduction == "none":
+        return losses
+    wide = np.float32 if losses.dtype.char == "e" else None  # float16 has no room for a sum
+    total = np.add.reduce(losses, axis=None, dtype=wide)
+    if reduction == "mean":
+        # The mean of no losses at all is nan, as in PyTorch, without a warning about 0 / 0.
+        total = total / total.dtype.type(count or math.nan)
+    return total.astype(losses.dtype) if wide else total
+
+
+def share(g: Any, reduction: str, count: float) -> Any:
+    """The gradient of a reduced loss, handed on to each of the losses: one number for all, or
+    with "none" one for each."""
+    return g / (count or math.nan) if reduction == "mean" else g
+
+
 def _kept(g: Any, x: Any, axis: Axis) -> Any:
     """The gradient of a reduction of x with the reduced axes back in the shape, as 1."""
     return reshape(g, shape=kept_shape(x.shape, axis))

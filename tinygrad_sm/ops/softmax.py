@@ -21,7 +21,7 @@ import numpy as np
 from tinygrad_sm.ops.elementwise import exp
 from tinygrad_sm.ops.linear_algebra import filled
 from tinygrad_sm.ops.op import Op
-from tinygrad_sm.ops.reduction import kept_shape
+from tinygrad_sm.ops.reduction import kept_shape, reduce_losses, share
 from tinygrad_sm.ops.shape import permute, reshape
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -78,7 +78,7 @@ logsumexp = Op(
 # Scores come as (N, C), (C,) or (N, C, d1, …). Inside they are rows: one row of C scores a label.
 
 
-def _rows(z: Any) -> Any:
+def as_rows(z: Any) -> Any:
     """Scores with the class axis last and all others flattened into one."""
     if z.ndim == 2:
         return z
@@ -87,8 +87,8 @@ def _rows(z: Any) -> Any:
     return reshape(z, shape=(math.prod(z.shape[:-1]), z.shape[-1]))
 
 
-def _from_rows(rows: Any, shape: tuple[int, ...]) -> Any:
-    """Undo `_rows`: back to scores of `shape`."""
+def from_rows(rows: Any, shape: tuple[int, ...]) -> Any:
+    """Undo `as_rows`: back to scores of `shape`."""
     if len(shape) == 2:
         return rows
     if len(shape) == 1:
@@ -97,19 +97,10 @@ def _from_rows(rows: Any, shape: tuple[int, ...]) -> Any:
     return permute(rows, axes=(0, len(shape) - 1, *range(1, len(shape) - 1)))
 
 
-def _reduce(losses: Any, shape: tuple[int, ...], reduction: str, count: float) -> Any:
-    if reduction == "none":
-        return losses.reshape(shape)
-    total = np.add.reduce(losses)
-    # The mean of no labels at all is nan, as in PyTorch, without a warning about 0 / 0.
-    return total / losses.dtype.type(count or math.nan) if reduction == "mean" else total
-
-
-def _share(g: Any, reduction: str, count: float) -> Any:
-    """The gradient of the reduced loss, handed on to each row's loss."""
-    if reduction == "none":
-        return reshape(g, shape=(math.prod(g.shape), 1))
-    return g / (count or math.nan) if reduction == "mean" else g
+def column_share(g: Any, reduction: str, count: float) -> Any:
+    """The gradient of the reduced loss, handed on to each row's loss, as a column."""
+    g = share(g, reduction, count)
+    return reshape(g, shape=(math.prod(g.shape), 1))
 
 
 one_hot = Op(
@@ -141,7 +132,7 @@ def _is_tame(z: Array) -> bool:
 
 def _cross_entropy(z: Any, labels: Any, reduction: str = "mean") -> Any:
     """−ln softmax(z)[label] of every row; saved is (p − onehot) / n, its gradient at g = 1."""
-    rows = z if z.ndim == 2 and z.flags.c_contiguous else np.ascontiguousarray(_rows(z))
+    rows = z if z.ndim == 2 and z.flags.c_contiguous else np.ascontiguousarray(as_rows(z))
     n, classes = rows.shape
     share, starts, ones = _fixtures(n, classes, rows.dtype, reduction)
     true = starts + labels.ravel()  # the places of the true classes in the flat array
@@ -169,15 +160,15 @@ def _cross_entropy_rule(
 ) -> Any:
     """(p − onehot) g, divided by the number of labels where the loss is their mean."""
     if saved is None:
-        rows = _rows(z)
+        rows = as_rows(z)
         labels = reshape(labels, shape=(rows.shape[0],))
         saved = softmax(rows) - one_hot(labels, classes=rows.shape[1], dtype=rows.dtype)
-        g = _share(g, reduction, rows.shape[0])
+        g = column_share(g, reduction, rows.shape[0])
     elif reduction == "none":
         g = g.reshape(-1, 1)
     elif g == 1:  # as when the loss itself is the start of the backward pass
-        return saved if z.ndim == 2 else _from_rows(saved, z.shape)
-    return _from_rows(saved * g, z.shape)
+        return saved if z.ndim == 2 else from_rows(saved, z.shape)
+    return from_rows(saved * g, z.shape)
 
 
 cross_entropy = Op("cross_entropy", _cross_entropy, _cross_entropy_rule, None, saves=True)
@@ -185,25 +176,26 @@ cross_entropy = Op("cross_entropy", _cross_entropy, _cross_entropy_rule, None, s
 
 def _soft_cross_entropy(z: Any, q: Any, reduction: str = "mean", count: float = 1.0) -> Any:
     """−Σ q ln softmax(z) of every row. A class of weight 0 adds 0 even if its p is 0."""
-    q = _rows(q)
-    losses = -np.add.reduce(q * np.where(q == 0, 0, _log_softmax(_rows(z))), axis=1)
-    return _reduce(losses, z.shape[:1] * (z.ndim > 1) + z.shape[2:], reduction, count)
+    q = as_rows(q)
+    losses = -np.add.reduce(q * np.where(q == 0, 0, _log_softmax(as_rows(z))), axis=1)
+    losses = losses.reshape(z.shape[:1] * (z.ndim > 1) + z.shape[2:])
+    return reduce_losses(losses, reduction, count)
 
 
 def _soft_cross_entropy_scores(
     g: Any, y: Any, z: Any, q: Any, reduction: str = "mean", count: float = 1.0
 ) -> Any:
     """(p Σq − q) g, divided by the count where the loss is a mean."""
-    rows, q = _rows(z), _rows(q)
+    rows, q = as_rows(z), as_rows(q)
     residual = softmax(rows) * q.sum(axis=1, keepdims=True) - q
-    return _from_rows(residual * _share(g, reduction, count), z.shape)
+    return from_rows(residual * column_share(g, reduction, count), z.shape)
 
 
 def _soft_cross_entropy_target(
     g: Any, y: Any, z: Any, q: Any, reduction: str = "mean", count: float = 1.0
 ) -> Any:
     """−ln p g, divided by the count where the loss is a mean."""
-    return _from_rows(-log_softmax(_rows(z)) * _share(g, reduction, count), z.shape)
+    return from_rows(-log_softmax(as_rows(z)) * column_share(g, reduction, count), z.shape)
 
 
 soft_cross_entropy = Op(
