@@ -139,11 +139,12 @@ def _without_repeats(term: str) -> tuple[tuple[tuple[int, int], ...], str]:
 
 
 def _order(terms: list[str], result: str, length: dict[str, int]) -> list[tuple[int, int]]:
-    """Which two operands to contract, again and again: small results first."""
+    """Which two operands to contract, again and again, so that it takes few multiplications."""
     if len(terms) < 3:
         return [(0, 1)] * (len(terms) - 1)
     stand_ins = [np.broadcast_to(0.0, [length[c] for c in term]) for term in terms]
-    path, _ = np.einsum_path(f"{','.join(terms)}->{result}", *stand_ins, optimize="greedy")
+    search = "optimal" if len(terms) <= 5 else "greedy"  # optimal takes exponential time
+    path, _ = np.einsum_path(f"{','.join(terms)}->{result}", *stand_ins, optimize=search)
     order = []
     n = len(terms)
     for group in path[1:]:

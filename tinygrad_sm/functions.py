@@ -463,7 +463,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     goes with any other.
 
     The derivative is an einsum too: for a in "ij,jk->ik" it is "ik,jk->ij" of g and b. More than
-    two operands are contracted two at a time, small results first.
+    two operands are contracted two at a time, in the order that takes the fewest multiplications.
 
     >>> einsum("ij,j->i", [[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0])
     Tensor([3., 7.])

@@ -3,10 +3,11 @@
 The tests of every operation (`test_ops.py`, and `parity/` beside PyTorch) run over all of them.
 """
 
-from cases import elementwise, linear_algebra, reduction, shape, softmax
+from cases import elementwise, linear_algebra, loss, reduction, shape, softmax
 from cases.draw import tensors as tensors
 from cases.draw import weights as weights
 from tinygrad_sm import ops
 
-CASES = elementwise.CASES | shape.CASES | reduction.CASES | linear_algebra.CASES | softmax.CASES
+CASES = elementwise.CASES | shape.CASES | reduction.CASES | linear_algebra.CASES
+CASES |= softmax.CASES | loss.CASES
 DIFFERENTIABLE = [name for name in CASES if ops.TABLE[name].rules]

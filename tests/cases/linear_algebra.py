@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from cases.draw import Case, arrays, shapes, shapes_that_stretch_to
-from tinygrad_sm import Tensor
+from tinygrad_sm import Tensor, einsum
 
 
 @st.composite
@@ -29,7 +29,26 @@ def linear_layers(draw):
     return (x, weight, *bias), {}
 
 
+@st.composite
+def contractions(draw):
+    """Equations of two inputs, in which each letter occurs once in two of the three terms or in
+    all: axes that run together, are summed over, stay, or swap."""
+    letters = draw(st.lists(st.sampled_from("abcdef"), min_size=0, max_size=4, unique=True))
+    places = {c: draw(st.sampled_from(["ab", "ay", "by", "aby"])) for c in letters}
+    terms = [
+        "".join(draw(st.permutations([c for c in letters if term in places[c]]))) for term in "aby"
+    ]
+    lengths = {c: draw(st.sampled_from([2, 3, 1, 2, 3, 0])) for c in letters}
+    a, b = (draw(arrays(tuple(lengths[c] for c in term))) for term in terms[:2])
+    return (a, b), {"equation": "{},{}->{}".format(*terms)}
+
+
 CASES = {
     "matmul": Case(matrix_products(), lambda a, b: a @ b, np.matmul),
     "linear": Case(linear_layers(), Tensor.linear, lambda x, w, b=0: x @ w.T + b),
+    "einsum": Case(
+        contractions(),
+        lambda a, b, equation: einsum(equation, a, b),
+        lambda a, b, equation: np.einsum(equation, a, b),
+    ),
 }

@@ -37,7 +37,7 @@ class LinearAlgebra(Methods):
         >>> Tensor([1.0, 2.0]).dot([3.0, 4.0])
         Tensor(11.)
         """
-        return self._product("dot", other)
+        return _product(self, "dot", other)
 
     def mv(self, vec: Any) -> Tensor:
         """A matrix (n, k) times a vector (k,): yᵢ = Σₖ aᵢₖ bₖ. Derivatives: g bᵀ and aᵀ g.
@@ -45,7 +45,7 @@ class LinearAlgebra(Methods):
         >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).mv([1.0, 1.0])
         Tensor([3., 7.])
         """
-        return self._product("mv", vec)
+        return _product(self, "mv", vec)
 
     def mm(self, mat2: Any) -> Tensor:
         """The product of two matrices (n, k) and (k, m), as `matmul`, but of nothing else.
@@ -54,7 +54,7 @@ class LinearAlgebra(Methods):
         Tensor([[3.],
                 [7.]])
         """
-        return self._product("mm", mat2)
+        return _product(self, "mm", mat2)
 
     def bmm(self, mat2: Any) -> Tensor:
         """The products of matrices in two stacks, (b, n, k) and (b, k, m), one by one.
@@ -64,7 +64,7 @@ class LinearAlgebra(Methods):
         <BLANKLINE>
                 [[34.]]])
         """
-        return self._product("bmm", mat2)
+        return _product(self, "bmm", mat2)
 
     def outer(self, vec2: Any) -> Tensor:
         """Every product of an element of one vector and one of another: yᵢⱼ = aᵢ bⱼ.
@@ -75,11 +75,11 @@ class LinearAlgebra(Methods):
         Tensor([[ 3.,  4.,  5.],
                 [ 6.,  8., 10.]])
         """
-        vec2 = self._beside(vec2)
+        vec2 = _beside(self, vec2)
         if (self.ndim, vec2.ndim) != (1, 1):
             raise _unfit("outer", self.shape, vec2.shape)
-        column: Any = self._apply(ops.reshape, shape=(self.shape[0], 1))
-        return column * vec2  # type: ignore[no-any-return]
+        column = self._apply(ops.reshape, shape=(self.shape[0], 1))
+        return column._apply(ops.multiply, vec2)
 
     def inner(self, other: Any) -> Tensor:
         """The sum of products over the last axis of both; a number multiplies every element.
@@ -89,10 +89,9 @@ class LinearAlgebra(Methods):
         >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).inner([1.0, 1.0])
         Tensor([3., 7.])
         """
-        x: Any = self
-        other = self._beside(other)
+        other = _beside(self, other)
         if not self.ndim or not other.ndim:
-            return x * other  # type: ignore[no-any-return]
+            return self._apply(ops.multiply, other)
         if self.shape[-1] != other.shape[-1]:
             raise ShapeError(
                 f"inner: shapes {self.shape} and {other.shape} need last axes of the same length"
@@ -114,7 +113,7 @@ class LinearAlgebra(Methods):
         >>> a.tensordot(b)  # Σᵢⱼ aᵢⱼ bᵢⱼ
         Tensor(25.)
         """
-        other = self._beside(other)
+        other = _beside(self, other)
         return einsum(_tensordot(self.shape, other.shape, _hashable(axes)), (self, other))
 
     def addmm(self, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
@@ -125,7 +124,7 @@ class LinearAlgebra(Methods):
         >>> Tensor([1.0, 2.0]).addmm([[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]])
         Tensor([[14., 18.]])
         """
-        return self._added("addmm", self._beside(mat1)._product("mm", mat2), beta, alpha)
+        return _added(self, "addmm", _product(_beside(self, mat1), "mm", mat2), beta, alpha)
 
     def baddbmm(self, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
         """β x + α (batch1 @ batch2) of stacks of matrices, as `addmm` does of matrices.
@@ -133,7 +132,7 @@ class LinearAlgebra(Methods):
         >>> Tensor(1.0).baddbmm([[[2.0]], [[3.0]]], [[[4.0]], [[5.0]]]).flatten()
         Tensor([ 9., 16.])
         """
-        return self._added("baddbmm", self._beside(batch1)._product("bmm", batch2), beta, alpha)
+        return _added(self, "baddbmm", _product(_beside(self, batch1), "bmm", batch2), beta, alpha)
 
     def linear(self, weight: Any, bias: Any = None) -> Tensor:
         """x Wᵀ + b: self of shape (…, in), weight (out, in), bias (out,) give (…, out).
@@ -146,56 +145,50 @@ class LinearAlgebra(Methods):
         inputs = (self, weight) if bias is None else (self, weight, bias)
         return self._record(ops.linear, inputs)
 
-    # ---- what they have in common --------------------------------------------------------------
 
-    def _beside(self, value: Any) -> Any:
-        return value if isinstance(value, Methods) else self._coerced(value)
+# ---- what they have in common ------------------------------------------------------------------
 
-    def _product(self, name: str, other: Any) -> Tensor:
-        """`matmul` of just the shapes that the name stands for."""
-        other = self._beside(other)
-        a, b = self.shape, other.shape
-        lengths_fit = a[-1:] == b[-2:][:1] and (len(a) < 3 or a[:1] == b[:1])
-        if (len(a), len(b)) != _AXES[name] or not lengths_fit:
-            raise _unfit(name, a, b)
-        return self._record(ops.matmul, (self, other))
 
-    def _added(self, name: str, product: Any, beta: float, alpha: float) -> Tensor:
-        x: Any = self
-        if alpha != 1:
-            product = product * alpha
-        if not beta:
-            return product  # type: ignore[no-any-return]
-        y = product + (x if beta == 1 else x * beta)
-        if y.shape != product.shape:
-            raise ShapeError(
-                f"{name}: shape {self.shape} does not broadcast to that of the product, "
-                f"{product.shape}"
-            )
-        return y  # type: ignore[no-any-return]
+def _beside(x: Methods, value: Any) -> Any:
+    return value if isinstance(value, Methods) else x._coerced(value)
+
+
+def _product(x: Methods, name: str, other: Any) -> Tensor:
+    """`matmul` of just the shapes that the name stands for."""
+    other = _beside(x, other)
+    a, b = x.shape, other.shape
+    lengths_fit = a[-1:] == b[-2:][:1] and (len(a) < 3 or a[:1] == b[:1])
+    if (len(a), len(b)) != _AXES[name] or not lengths_fit:
+        raise _unfit(name, a, b)
+    return x._record(ops.matmul, (x, other))
+
+
+def _added(x: Any, name: str, product: Tensor, beta: float, alpha: float) -> Tensor:
+    if alpha != 1:
+        product = product * alpha
+    if not beta:
+        return product
+    y: Tensor = product + (x if beta == 1 else x * beta)
+    if y.shape != product.shape:
+        raise ShapeError(
+            f"{name}: shape {x.shape} does not broadcast to that of the product, {product.shape}"
+        )
+    return y
 
 
 def einsum(letters: str, operands: tuple[Any, ...]) -> Tensor:
     """The function `einsum` for operands that are Tensors."""
     plan = equation.plan(letters, tuple(x.shape for x in operands))
-    left = []
+    left: list[Tensor] = []
     for x, pairs, summed in zip(operands, plan.diagonals, plan.sums, strict=True):
         for i, j in pairs:
-            x = _diagonal(x, i, j)
+            x = x.diagonal(axis1=i, axis2=j)
         left.append(x.sum(axis=summed) if summed else x)
     for i, j, step in plan.steps:
         b, a = left.pop(j), left.pop(i)
         left.append(a._record(ops.einsum, (a, b), {"equation": step}))
     y = left[0]
-    return y if plan.axes == tuple(range(y.ndim)) else y.permute(plan.axes)  # type: ignore[no-any-return]
-
-
-def _diagonal(x: Any, i: int, j: int) -> Any:
-    """The diagonal of two axes, as the last axis: every (n + 1)-th element of the flat matrix."""
-    n = x.shape[i]
-    others = [k for k in range(x.ndim) if k not in (i, j)]
-    x = x.permute(*others, i, j)
-    return x.reshape(*x.shape[:-2], n * n)[..., :: n + 1]
+    return y if plan.axes == tuple(range(y.ndim)) else y.permute(plan.axes)
 
 
 _AXES = {"dot": (1, 1), "mv": (2, 1), "mm": (2, 2), "bmm": (3, 3)}

@@ -36,7 +36,7 @@ class Loss(Methods):
         >>> Tensor([1.0, 5.0]).mse_loss([1.0, 3.0])
         Tensor(2.)
         """
-        return self._distance(ops.mse_loss, target, {"reduction": as_reduction(reduction)})
+        return _distance(self, ops.mse_loss, target, {"reduction": as_reduction(reduction)})
 
     def l1_loss(self, target: Any, reduction: str = "mean") -> Tensor:
         """The absolute error |x − t|. Derivative: the sign of x − t, 0 where they are equal.
@@ -46,7 +46,7 @@ class Loss(Methods):
         >>> Tensor([1.0, 5.0]).l1_loss([1.0, 3.0])
         Tensor(1.)
         """
-        return self._distance(ops.l1_loss, target, {"reduction": as_reduction(reduction)})
+        return _distance(self, ops.l1_loss, target, {"reduction": as_reduction(reduction)})
 
     def huber_loss(self, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
         """d² / 2 up to |d| = δ, then the straight line δ (|d| − δ/2), where d = x − t.
@@ -59,7 +59,7 @@ class Loss(Methods):
         if not delta > 0:
             raise ValueError(f"delta needs to be above 0, got {delta}")
         attributes = {"reduction": as_reduction(reduction), "delta": delta}
-        return self._distance(ops.huber_loss, target, attributes)
+        return _distance(self, ops.huber_loss, target, attributes)
 
     def smooth_l1_loss(self, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
         """|d| − β/2, but d² / 2β where |d| < β, with d = x − t: `huber_loss` divided by β.
@@ -73,8 +73,8 @@ class Loss(Methods):
             return self.l1_loss(target, reduction)
         if not beta > 0:
             raise ValueError(f"beta needs to be at least 0, got {beta}")
-        loss: Any = self.huber_loss(target, reduction, beta)
-        return loss if beta == 1 else loss / beta  # type: ignore[no-any-return]
+        loss = self.huber_loss(target, reduction, beta)
+        return loss if beta == 1 else loss / beta
 
     def hinge(self, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
         """max(0, margin − t x) for scores x and labels t of −1 or 1, as in support vector machines.
@@ -84,7 +84,7 @@ class Loss(Methods):
         >>> Tensor([2.0, 0.5, -1.0]).hinge([1.0, 1.0, 1.0], reduction="none")
         Tensor([0. , 0.5, 2. ])
         """
-        x, t = self._pair("hinge", target)
+        x, t = _pair(self, "hinge", target)
         wrong = np.absolute(t._data) != 1
         if wrong.any():
             raise LabelError(
@@ -112,14 +112,14 @@ class Loss(Methods):
         >>> Tensor([0.5, 0.75]).binary_cross_entropy([0.0, 1.0], reduction="none")
         Tensor([0.6931, 0.2877])
         """
-        x, t = self._pair("binary_cross_entropy", target)
+        x, t = _pair(self, "binary_cross_entropy", target)
         outside = _outside(x._data)
         if outside:
             raise ValueError(
                 f"binary_cross_entropy needs probabilities between 0 and 1, got {outside}. For "
                 "scores (logits) use binary_cross_entropy_with_logits, or sigmoid() before"
             )
-        return self._binary(ops.binary_cross_entropy, t, weight, reduction)
+        return _binary(self, ops.binary_cross_entropy, t, weight, reduction)
 
     def binary_cross_entropy_with_logits(
         self,
@@ -139,10 +139,10 @@ class Loss(Methods):
         >>> Tensor([0.0, 100.0]).binary_cross_entropy_with_logits([0.0, 0.0], reduction="none")
         Tensor([  0.6931, 100.    ])
         """
-        x, t = self._pair("binary_cross_entropy_with_logits", target)
+        x, t = _pair(self, "binary_cross_entropy_with_logits", target)
         op = ops.binary_cross_entropy_with_logits
         if pos_weight is None:
-            return self._binary(op, t, weight, reduction)
+            return _binary(self, op, t, weight, reduction)
         _check_fractions(op.name, t)
         p = _factor(x, pos_weight, "pos_weight")
         # −p t ln σ(x) − (1 − t) ln σ(−x), where ln σ(−x) = ln σ(x) − x.
@@ -165,11 +165,11 @@ class Loss(Methods):
         >>> p.log().kl_div(t, reduction="batchmean")
         Tensor(0.1308)
         """
-        x, t = self._pair("kl_div", target)
+        x, t = _pair(self, "kl_div", target)
         as_reduction(reduction, "batchmean")
         summed = "sum" if reduction == "batchmean" else reduction
         if log_target:
-            loss: Any = _reduced(t.exp() * (t - x), summed)
+            loss = _reduced(t.exp() * (t - x), summed)
         else:
             negative = t._data < 0
             if negative.any():
@@ -180,7 +180,7 @@ class Loss(Methods):
             loss = self._record(ops.kl_div, (x, t), {"reduction": summed})
         if reduction == "batchmean" and x.ndim:
             loss = loss / (x.shape[0] or math.nan)
-        return loss  # type: ignore[no-any-return]
+        return loss
 
     # ---- of class labels -----------------------------------------------------------------------
 
@@ -208,7 +208,7 @@ class Loss(Methods):
         Tensor([0.2877, 0.6931])
         """
         as_reduction(reduction)
-        target = self._labels("nll_loss", "log-probabilities", target, ignore_index)
+        target = _labels(self, "nll_loss", "log-probabilities", target, ignore_index)
         given, classes = target._data, self.shape[min(1, self.ndim - 1)]
         plain = weight is None and ignore_index < 0
         if plain and given.size and labels.all_in_range(given, classes):
@@ -250,7 +250,7 @@ class Loss(Methods):
                 f"multi_margin_loss needs scores of shape (N, C) or (C,), got {self.shape}"
             )
         x: Any = self
-        given = self._labels("multi_margin_loss", "scores", target)._data
+        given = _labels(self, "multi_margin_loss", "scores", target)._data
         classes = self.shape[-1]
         labels.check_in_range(given, classes, np.True_)
         is_true = np.equal.outer(given, np.arange(classes))
@@ -262,41 +262,45 @@ class Loss(Methods):
             losses = losses * _class_weights(self, weight, classes)[given]
         return _reduced(losses, as_reduction(reduction))
 
-    # ---- what they have in common --------------------------------------------------------------
 
-    def _pair(self, loss: str, target: Any) -> tuple[Any, Any]:
-        """The predictions and the target, as floating-point tensors of one shape."""
-        dtype = self._data.dtype
-        if dtype.kind != "f":
-            raise DtypeError(
-                f"{loss} needs floating-point predictions, this tensor is {dtype}: "
-                "use astype(float)"
-            )
-        if not isinstance(target, Methods):
-            target = self._coerced(as_array(target, getattr(target, "dtype", dtype)))
-        if target._data.dtype.kind != "f":
-            target = target.astype(dtype)
-        if target._data.shape != self._data.shape:
-            raise _shapes_differ(loss, self.shape, target.shape)
-        return self, target
+# ---- what they have in common ------------------------------------------------------------------
 
-    def _distance(self, op: ops.Op, target: Any, attributes: dict[str, Any]) -> Tensor:
-        return self._record(op, self._pair(op.name, target), attributes)
 
-    def _binary(self, op: ops.Op, target: Any, weight: Any, reduction: str) -> Tensor:
-        as_reduction(reduction)
-        _check_fractions(op.name, target)
-        if weight is None:
-            return self._record(op, (self, target), {"reduction": reduction})
-        losses = self._record(op, (self, target), {"reduction": "none"})
-        return _weighted(losses, weight, reduction)
+def _pair(x: Methods, loss: str, target: Any) -> tuple[Any, Any]:
+    """The predictions and the target, as floating-point tensors of one shape."""
+    dtype = x._data.dtype
+    if dtype.kind != "f":
+        raise DtypeError(
+            f"{loss} needs floating-point predictions, this tensor is {dtype}: use astype(float)"
+        )
+    if not isinstance(target, Methods):
+        target = x._coerced(as_array(target, getattr(target, "dtype", dtype)))
+    if target._data.dtype.kind != "f":
+        target = target.astype(dtype)
+    if target._data.shape != x._data.shape:
+        raise _shapes_differ(loss, x.shape, target.shape)
+    return x, target
 
-    def _labels(self, loss: str, called: str, target: Any, ignore_index: Any = None) -> Any:
-        """Class indices, as NumPy likes them."""
-        if not isinstance(target, Methods):
-            target = self._coerced(labels.as_target(target, self._data.dtype))
-        labels.is_index_target(self._data, target._data, loss, called, soft=False)
-        return labels.as_indices(target, self.shape[min(1, self.ndim - 1)], ignore_index)
+
+def _distance(x: Methods, op: ops.Op, target: Any, attributes: dict[str, Any]) -> Tensor:
+    return x._record(op, _pair(x, op.name, target), attributes)
+
+
+def _binary(x: Methods, op: ops.Op, target: Any, weight: Any, reduction: str) -> Tensor:
+    as_reduction(reduction)
+    _check_fractions(op.name, target)
+    if weight is None:
+        return x._record(op, (x, target), {"reduction": reduction})
+    losses = x._record(op, (x, target), {"reduction": "none"})
+    return _weighted(losses, weight, reduction)
+
+
+def _labels(x: Methods, loss: str, called: str, target: Any, ignore_index: Any = None) -> Any:
+    """Class indices, as NumPy likes them."""
+    if not isinstance(target, Methods):
+        target = x._coerced(labels.as_target(target, x._data.dtype))
+    labels.is_index_target(x._data, target._data, loss, called, soft=False)
+    return labels.as_indices(target, x.shape[min(1, x.ndim - 1)], ignore_index)
 
 
 def _shapes_differ(loss: str, x: tuple[int, ...], t: tuple[int, ...]) -> ShapeError:
@@ -350,14 +354,14 @@ def _factor(x: Any, weight: Any, name: str) -> Any:
     return weight
 
 
-def _reduced(losses: Any, reduction: str) -> Tensor:
+def _reduced(losses: Tensor, reduction: str) -> Tensor:
     """A loss that is composed of simpler operations, summed up."""
     if reduction == "none":
-        return losses  # type: ignore[no-any-return]
-    return losses.mean() if reduction == "mean" else losses.sum()  # type: ignore[no-any-return]
+        return losses
+    return losses.mean() if reduction == "mean" else losses.sum()
 
 
-def _weighted(losses: Any, weight: Any, reduction: str) -> Tensor:
+def _weighted(losses: Tensor, weight: Any, reduction: str) -> Tensor:
     if weight is not None:
         losses = losses * _factor(losses, weight, "weight")
     return _reduced(losses, reduction)

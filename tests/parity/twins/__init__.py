@@ -1,5 +1,6 @@
 """For each operation, what it is called in PyTorch."""
 
-from twins import elementwise, linear_algebra, reduction, shape, softmax
+from twins import elementwise, linear_algebra, loss, reduction, shape, softmax
 
-TWINS = elementwise.TWINS | shape.TWINS | reduction.TWINS | linear_algebra.TWINS | softmax.TWINS
+TWINS = elementwise.TWINS | shape.TWINS | reduction.TWINS | linear_algebra.TWINS
+TWINS |= softmax.TWINS | loss.TWINS

@@ -6,4 +6,5 @@ from torch.nn import functional as F
 TWINS = {
     "matmul": torch.matmul,
     "linear": F.linear,
+    "einsum": lambda a, b, equation: torch.einsum(equation, a, b),
 }
