@@ -218,8 +218,8 @@ class Loss(Methods):
         losses: Any = self._apply(ops.nll_loss, places, reduction="none")
         losses = ops.where(factors == 0, 0, losses) * factors
         if reduction == "mean":
-            losses = losses / float(factors.sum() or math.nan)
-        return _reduced(losses, "none" if reduction == "none" else "sum")
+            return _reduced(losses, "sum") / float(factors.sum() or math.nan)
+        return _reduced(losses, reduction)
 
     def multi_margin_loss(
         self,
