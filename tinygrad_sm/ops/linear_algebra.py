@@ -153,9 +153,14 @@ def _equations_of_gradients(equation: str) -> tuple[str, str]:
     return f"{y},{b}->{a}", f"{a},{y}->{b}"
 
 
-einsum: Op = Op(
-    "einsum",
-    _einsum,
-    lambda g, y, a, b, equation: einsum(g, b, equation=_equations_of_gradients(equation)[0]),
-    lambda g, y, a, b, equation: einsum(a, g, equation=_equations_of_gradients(equation)[1]),
-)
+def _einsum_a(g: Any, y: Any, a: Any, b: Any, equation: str) -> Any:
+    """The einsum of g and b that has the axes of a."""
+    return einsum(g, b, equation=_equations_of_gradients(equation)[0])
+
+
+def _einsum_b(g: Any, y: Any, a: Any, b: Any, equation: str) -> Any:
+    """The einsum of a and g that has the axes of b."""
+    return einsum(a, g, equation=_equations_of_gradients(equation)[1])
+
+
+einsum = Op("einsum", _einsum, _einsum_a, _einsum_b)

@@ -29,21 +29,28 @@ from tinygrad_sm.ops.softmax import as_rows, column_share, from_rows, one_hot
 Formula = Callable[..., Any]
 
 
-def _of_pairs(name: str, value: Formula, slope_x: Formula, slope_t: Formula) -> Op:
-    """A loss of x and t: `value(x, t)`, with the derivatives `slope(s, x, t)`."""
+def _in_words(rule: Formula, slope: str) -> Formula:
+    rule.__doc__ = f"{slope} g, divided by the number of losses where the loss is their mean."
+    return rule
 
-    def rule(slope: Formula) -> Formula:
-        return lambda g, y, x, t, reduction="mean": slope(
-            share(g, reduction, math.prod(x.shape)), x, t
-        )
+
+def _of_pairs(name: str, value: Formula, *slopes: tuple[str, Formula]) -> Op:
+    """A loss of x and t: `value(x, t)`. Its derivatives for x and for t come in words and as
+    `slope(s, x, t)`."""
 
     def forward(x: Any, t: Any, reduction: str = "mean") -> Any:
         return reduce_losses(value(x, t), reduction, x.size)
 
-    return Op(name, forward, rule(slope_x), rule(slope_t))
+    def rule(words: str, slope: Formula) -> Formula:
+        def rule(g: Any, y: Any, x: Any, t: Any, reduction: str = "mean") -> Any:
+            return slope(share(g, reduction, math.prod(x.shape)), x, t)
+
+        return _in_words(rule, words)
+
+    return Op(name, forward, *(rule(*each) for each in slopes))
 
 
-def _of_differences(name: str, value: Formula, slope: Formula) -> Op:
+def _of_differences(name: str, value: Formula, words: str, slope: Formula) -> Op:
     """A loss of d = x − t: `value(d)`, with the derivative `slope(s, d)`; d is saved."""
 
     def forward(x: Any, t: Any, reduction: str = "mean", **settings: Any) -> Any:
@@ -59,13 +66,14 @@ def _of_differences(name: str, value: Formula, slope: Formula) -> Op:
     def rule_t(*arguments: Any, **settings: Any) -> Any:
         return -rule_x(*arguments, **settings)
 
-    return Op(name, forward, rule_x, rule_t, saves=True)
+    rules = _in_words(rule_x, words), _in_words(rule_t, f"−{words}")
+    return Op(name, forward, *rules, saves=True)
 
 
 # ---- distances ---------------------------------------------------------------------------------
 
-mse_loss = _of_differences("mse_loss", np.square, lambda s, d: d * (2 * s))
-l1_loss = _of_differences("l1_loss", np.absolute, lambda s, d: sign(d) * s)
+mse_loss = _of_differences("mse_loss", np.square, "2 (x − t)", lambda s, d: d * (2 * s))
+l1_loss = _of_differences("l1_loss", np.absolute, "sign(x − t)", lambda s, d: sign(d) * s)
 
 
 def _huber(d: Any, delta: float) -> Any:
@@ -76,7 +84,10 @@ def _huber(d: Any, delta: float) -> Any:
 
 
 huber_loss = _of_differences(
-    "huber_loss", _huber, lambda s, d, delta: hardtanh(d, low=-delta, high=delta) * s
+    "huber_loss",
+    _huber,
+    "(x − t, held between −δ and δ)",
+    lambda s, d, delta: hardtanh(d, low=-delta, high=delta) * s,
 )
 
 # ---- between probabilities ---------------------------------------------------------------------
@@ -91,21 +102,21 @@ def _binary_cross_entropy(x: Any, t: Any) -> Any:
 binary_cross_entropy = _of_pairs(
     "binary_cross_entropy",
     _binary_cross_entropy,
-    lambda s, x, t: (x - t) / clamp(x * (1 - x), min=1e-12) * s,
-    lambda s, x, t: (log1p(-x) - log(x)) * s,
+    ("(x − t) / (x (1 − x))", lambda s, x, t: (x - t) / clamp(x * (1 - x), min=1e-12) * s),
+    ("(ln(1 − x) − ln x)", lambda s, x, t: (log1p(-x) - log(x)) * s),
 )
 binary_cross_entropy_with_logits = _of_pairs(
     "binary_cross_entropy_with_logits",
     # ln(1 + eˣ) − t x, with the exponential of −|x|, which cannot overflow.
     lambda x, t: np.maximum(x, 0) - x * t + np.log1p(np.exp(-np.absolute(x))),
-    lambda s, x, t: (sigmoid(x) - t) * s,
-    lambda s, x, t: -x * s,
+    ("(σ(x) − t)", lambda s, x, t: (sigmoid(x) - t) * s),
+    ("−x", lambda s, x, t: -x * s),
 )
 kl_div = _of_pairs(
     "kl_div",
     lambda x, t: t * np.where(t == 0, 0, np.log(t + (t == 0)) - x),  # 0 where t is 0
-    lambda s, x, t: -t * s,
-    lambda s, x, t: (log(t) + 1 - x) * s,
+    ("−t", lambda s, x, t: -t * s),
+    ("(ln t + 1 − x)", lambda s, x, t: (log(t) + 1 - x) * s),
 )
 
 # ---- of class labels ---------------------------------------------------------------------------
