@@ -285,6 +285,11 @@ def test_a_loss_has_the_dtype_of_the_predictions(name, target, dtype):
     assert loss.dtype == x.grad.dtype == dtype
 
 
+def test_the_mean_of_more_losses_than_float16_can_count():
+    x = Tensor(np.ones(100_000, np.float16))
+    assert x.mse_loss(np.zeros(100_000, np.float16)).item() == 1
+
+
 def test_a_list_of_targets_is_as_precise_as_the_predictions():
     assert leaf([0.0]).l1_loss([0.1]).item() == 0.1
 
