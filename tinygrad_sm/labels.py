@@ -31,12 +31,15 @@ def as_target(target: Any, dtype: np.dtype[Any]) -> Array:
 
 
 def are_plain_indices(scores: Array, target: Array) -> bool:
-    """Whether this is the usual case: an index that names a class for each row of a matrix."""
+    """Whether this is the usual case: an index that names a class for each row of scores."""
+    if scores.ndim == 2:
+        fits = target.ndim == 1 and len(target) == len(scores) > 0
+    else:
+        shape = scores.shape
+        fits = len(shape) > 2 and target.size > 0 and target.shape == shape[:1] + shape[2:]
     return (
-        scores.ndim == 2
+        fits
         and target.dtype is _INDEX
-        and target.ndim == 1
-        and len(target) == len(scores) > 0
         and scores.dtype.kind == "f"
         and all_in_range(target, scores.shape[1])
     )
