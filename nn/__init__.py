@@ -6,21 +6,23 @@
 >>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
 """
 
-from nn import datasets, optim, utils
+from nn import datasets, init, optim, utils
 from nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from nn.data import DataLoader, Subset, random_split
 from nn.linear import Linear
 from nn.loss import CrossEntropy, CrossEntropyLoss
-from nn.module import Module, Parameter, Sequential
-from nn.utils import clip_grad_norm_, clip_grad_value_
+from nn.module import Buffer, Module, ModuleDict, ModuleList, Parameter, Sequential
 
 __all__ = [
+    "Buffer",
     "CrossEntropy",
     "CrossEntropyLoss",
     "DataLoader",
     "Linear",
     "LogSoftmax",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "Parameter",
     "ReLU",
     "Sequential",
@@ -28,9 +30,8 @@ __all__ = [
     "Softmax",
     "Subset",
     "Tanh",
-    "clip_grad_norm_",
-    "clip_grad_value_",
     "datasets",
+    "init",
     "optim",
     "random_split",
     "utils",
