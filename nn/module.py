@@ -441,7 +441,7 @@ def _each_once(named: Iterable[tuple[str, Part]]) -> Iterator[tuple[str, Part]]:
 
 
 def _take_apart(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The modules, parameters and buffers in a value, in lists, tuples and dicts too: `layers.0`."""
+    """The modules, parameters and buffers in a value, in lists, tuples and dicts: `layers.0`."""
     if isinstance(value, Module | Parameter | Buffer):
         yield name, value
     elif isinstance(value, list | tuple):
@@ -527,7 +527,7 @@ class _Row(_Container):
 
     def pop(self, index: int = -1) -> Module:
         """Take the module at `index` out, and return it."""
-        module = [*self][index]
+        module = list(self)[index]
         del self[index]
         return module
 
