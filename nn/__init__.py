@@ -7,32 +7,76 @@
 """
 
 from nn import datasets, init, optim, utils
-from nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from nn.activation import (
+    CELU,
+    ELU,
+    Hardtanh,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softmin,
+    Softplus,
+    Softsign,
+    Tanh,
+)
 from nn.data import DataLoader, Subset, random_split
+from nn.dropout import Dropout
+from nn.embedding import Embedding
 from nn.linear import Linear
 from nn.loss import CrossEntropy, CrossEntropyLoss
 from nn.module import Buffer, Module, ModuleDict, ModuleList, Parameter, Sequential
+from nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
+from nn.saving import load, save
+from nn.shape import Flatten, Identity
+from nn.utils import clip_grad_norm_, clip_grad_value_
 
 __all__ = [
+    "CELU",
+    "ELU",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "Buffer",
     "CrossEntropy",
     "CrossEntropyLoss",
     "DataLoader",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GroupNorm",
+    "Hardtanh",
+    "Identity",
+    "LayerNorm",
+    "LeakyReLU",
     "Linear",
+    "LogSigmoid",
     "LogSoftmax",
     "Module",
     "ModuleDict",
     "ModuleList",
     "Parameter",
     "ReLU",
+    "ReLU6",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmin",
+    "Softplus",
+    "Softsign",
     "Subset",
     "Tanh",
+    "clip_grad_norm_",
+    "clip_grad_value_",
     "datasets",
     "init",
+    "load",
     "optim",
     "random_split",
+    "save",
     "utils",
 ]
