@@ -57,12 +57,12 @@ def save(state: Any, path: str | os.PathLike[str]) -> None:
     path, (write, _) = _format(path)
     arrays: dict[str, Array] = {}
     structure = _pack(state, "", arrays)
-    if structure == {"dict": [[name, {"array": name}] for name in arrays]}:
-        structure = None  # names and arrays are all there is
+    flat = {"dict": [[name, {"array": name}] for name in arrays]}  # where that is all there is
+    text = None if structure == flat else json.dumps(structure)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         with open(partial, "xb") as file:
-            write(file, arrays, structure)
+            write(file, arrays, text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -152,7 +152,7 @@ def _unpack(node: Any, arrays: dict[str, Array]) -> Any:
 # ---- .npz: a zip archive of .npy files ---------------------------------------------------------
 
 
-def _write_npz(file: BinaryIO, arrays: dict[str, Array], structure: Any) -> None:
+def _write_npz(file: BinaryIO, arrays: dict[str, Array], structure: str | None) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             info = zipfile.ZipInfo(name + ".npy")  # of a fixed date: same state, same file
@@ -161,7 +161,7 @@ def _write_npz(file: BinaryIO, arrays: dict[str, Array], structure: Any) -> None
             with archive.open(info, "w", force_zip64=True) as part:
                 np.lib.format.write_array(part, array, allow_pickle=False)
         if structure is not None:
-            archive.writestr(zipfile.ZipInfo(STRUCTURE), json.dumps(structure))
+            archive.writestr(zipfile.ZipInfo(STRUCTURE), structure)
 
 
 def _read_npz(file: BinaryIO) -> Any:
@@ -218,7 +218,7 @@ def _safetensors() -> Any:
     return safetensors.numpy
 
 
-def _write_safetensors(file: BinaryIO, arrays: dict[str, Array], structure: Any) -> None:
+def _write_safetensors(file: BinaryIO, arrays: dict[str, Array], structure: str | None) -> None:
     if structure is not None:
         raise ValueError(
             "a .safetensors file holds names and arrays, such as a model's; nested state goes "

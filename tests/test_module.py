@@ -397,7 +397,7 @@ def test_dropout():
     assert layer.eval()(x) is x
     assert nn.Dropout(0)(x) is x
     assert not nn.Dropout(1.0)(x).numpy().any()
-    with pytest.raises(ValueError, match="between 0 and 1, got p=1.5"):
+    with pytest.raises(ValueError, match="between 0 and 1, got p=1"):
         nn.Dropout(1.5)
 
 
@@ -432,7 +432,7 @@ def test_embedding():
         (lambda: nn.BatchNorm1d(1)(Tensor([[1.0]])), ShapeError, "more than one value"),
         (lambda: nn.LayerNorm(3)(Tensor([[1.0]])), ShapeError, r"\(3,\) is not the end of shape"),
         (lambda: Tensor([[1.0]]).layer_norm(1, [1.0, 2.0]), ShapeError, r"weight needs shape \(1,"),
-        (lambda: Tensor([[1, 2]], dtype=int).layer_norm(2), TypeError, "floating-point.*int64"),
+        (lambda: Tensor([[1, 2]], dtype=int).layer_norm(2), TypeError, r"floating-point.*int64"),
         (lambda: Tensor([[1.0]]).batch_norm(None, None), ValueError, "training=True"),
     ],
 )
