@@ -19,6 +19,8 @@ class _BatchNorm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        *,
+        bias: bool = True,
     ) -> None:
         self.num_features = num_features
         self.eps = eps
@@ -26,7 +28,7 @@ class _BatchNorm(Module):
         self.affine = affine
         self.track_running_stats = track_running_stats
         self.weight = Parameter(ones(num_features)) if affine else None
-        self.bias = Parameter(zeros(num_features)) if affine else None
+        self.bias = Parameter(zeros(num_features)) if affine and bias else None
         track = track_running_stats
         self.running_mean = Buffer(zeros(num_features)) if track else None
         self.running_var = Buffer(ones(num_features)) if track else None
@@ -63,7 +65,8 @@ class _BatchNorm(Module):
         """The settings, as PyTorch prints them."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
         )
 
 
@@ -76,7 +79,7 @@ class BatchNorm1d(_BatchNorm):
     eps: ε, which keeps the root away from 0.
     momentum: the share of each batch in the running mean and variance; None for their plain
         average over all batches.
-    affine: False leaves weight and bias out.
+    affine: False leaves weight and bias out; bias=False the bias alone.
     track_running_stats: False keeps no running statistics and takes those of the batch always.
 
     Shapes: (N, C) or (N, C, L), and the same back. In training the mean and variance are those of
@@ -150,7 +153,7 @@ class LayerNorm(Module):
     def extra_repr(self) -> str:
         """The settings, as PyTorch prints them."""
         settings = f"eps={self.eps}, elementwise_affine={self.elementwise_affine}"
-        return f"{self.normalized_shape}, {settings}"
+        return f"{self.normalized_shape}, {settings}, bias={self.bias is not None}"
 
 
 class GroupNorm(Module):
@@ -161,7 +164,7 @@ class GroupNorm(Module):
     num_groups: into how many groups the channels are split evenly.
     num_channels: C, the number of channels.
     eps: ε, which keeps the root away from 0.
-    affine: False leaves weight and bias, one of each for a channel, out.
+    affine: False leaves weight and bias, one of each for a channel, out; bias=False the bias.
 
     Shapes: (N, C, …), and the same back.
 
@@ -172,7 +175,13 @@ class GroupNorm(Module):
     """
 
     def __init__(
-        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        bias: bool = True,
     ) -> None:
         if num_groups < 1 or num_channels % num_groups:
             raise ValueError(
@@ -184,7 +193,7 @@ class GroupNorm(Module):
         self.eps = eps
         self.affine = affine
         self.weight = Parameter(ones(num_channels)) if affine else None
-        self.bias = Parameter(zeros(num_channels)) if affine else None
+        self.bias = Parameter(zeros(num_channels)) if affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(x − mean) / √(variance + ε) · weight + bias, for each group."""
@@ -196,4 +205,5 @@ class GroupNorm(Module):
 
     def extra_repr(self) -> str:
         """The settings, as PyTorch prints them."""
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        settings = f"eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"
+        return f"{self.num_groups}, {self.num_channels}, {settings}"

@@ -170,6 +170,8 @@ def _read_npz(file: BinaryIO) -> Any:
         parts = archive.infolist()
         if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
             raise ValueError("it is compressed; nn.save and numpy.savez write such files plainly")
+        if not _lists_all(file, len(parts)):
+            raise ValueError("its list of parts is damaged")
         if sum(part.file_size for part in parts) > size:
             raise ValueError("its parts claim to be larger than the file")
         contents = {part.filename: archive.read(part) for part in parts}
@@ -182,6 +184,13 @@ def _read_npz(file: BinaryIO) -> Any:
             raise ValueError(f"its part {name!r} is no array")
         arrays[name.removesuffix(".npy")] = _read_npy(content)
     return arrays if structure is None else _unpack(json.loads(structure), arrays)
+
+
+def _lists_all(file: BinaryIO, parts: int) -> bool:
+    """Whether the end of a zip archive counts as many parts as were found, or too many to count."""
+    file.seek(-22, os.SEEK_END)
+    end = file.read()
+    return end[:4] == b"PK\5\6" and int.from_bytes(end[10:12], "little") == min(parts, 0xFFFF)
 
 
 def _read_npy(content: bytes) -> Array:

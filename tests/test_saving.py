@@ -185,6 +185,15 @@ def overlapping():
     return whole[:start] + entries + bytes(tail)
 
 
+def shortened():
+    """One part is swallowed by the comment on the part before it."""
+    whole = bytearray(archive(a__npy=GOOD, b__npy=GOOD))
+    first = whole.index(b"PK\x01\x02")
+    second = whole.index(b"PK\x01\x02", first + 1)
+    whole[first + 32 : first + 34] = (whole.index(b"PK\x05\x06") - second).to_bytes(2, "little")
+    return bytes(whole)
+
+
 deep = "[" * 100_000
 GOOD = npy(np.ones(3))
 HOSTILE = {
@@ -212,6 +221,7 @@ HOSTILE = {
     "version 9": archive(a__npy=GOOD.replace(b"NUMPY\x01", b"NUMPY\x09")),
     "a compressed bomb": archive(zipfile.ZIP_DEFLATED, a__npy=npy(np.zeros(10**6))),
     "parts over each other": overlapping(),
+    "a part that is not listed": shortened(),
     "unknown structure": archive(structure__json=b'{"pickle": "a"}'),
     "structure of two kinds": archive(structure__json=b'{"list": [], "dict": []}'),
     "a missing array": archive(structure__json=b'{"array": "a"}'),
