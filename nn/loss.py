@@ -1,14 +1,36 @@
-"""Losses: one number that says how wrong the predictions are."""
+"""Losses: one number that says how wrong the predictions are.
+
+Each is the method of Tensor that its docstring names, with its settings kept.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from nn.module import Module
+from nn.module import Buffer, Module
 from tinygrad_sm import Tensor
 
 
-class CrossEntropyLoss(Module):
+class Loss(Module):
+    """What losses share: how the losses of all elements become one.
+
+    reduction: "mean", "sum", or "none" for a loss for each element.
+    """
+
+    reductions = ("mean", "sum", "none")
+
+    def __init__(self, reduction: str = "mean") -> None:
+        if reduction not in self.reductions:
+            *names, last = map(repr, self.reductions)
+            raise ValueError(f"reduction is {', '.join(names)} or {last}, got {reduction!r}")
+        self.reduction = reduction
+
+
+def _buffer(values: Any) -> Buffer | None:
+    return None if values is None else Buffer(values)
+
+
+class CrossEntropyLoss(Loss):
     """The penalty −ln p for giving the true class the probability p, where p = softmax(scores).
 
     weight: a factor for each class, shape (C,), or None for 1.
@@ -34,13 +56,11 @@ class CrossEntropyLoss(Module):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"reduction is 'mean', 'sum' or 'none', got {reduction!r}")
+        super().__init__(reduction)
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing lies between 0 and 1, got {label_smoothing}")
-        self.weight = weight if weight is None else Tensor(weight)
+        self.weight = _buffer(weight)
         self.ignore_index = ignore_index
-        self.reduction = reduction
         self.label_smoothing = label_smoothing
 
     def forward(self, scores: Tensor, target: Any) -> Tensor:
