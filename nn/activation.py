@@ -93,6 +93,39 @@ class CELU(Activation):
         return x.celu(self.alpha)
 
 
+class SELU(Activation):
+    """The ELU scaled so that values keep mean 0 and variance 1 from layer to layer.
+
+    Source: Klambauer, Unterthiner, Mayr and Hochreiter (2017).
+
+    >>> SELU()(Tensor([-1.0, 1.0]))
+    Tensor([-1.1113,  1.0507])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The scaled ELU."""
+        return x.selu()
+
+
+class GELU(Activation):
+    """x Φ(x), elementwise, with Φ the normal distribution function.
+
+    approximate: "none", or "tanh" for x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))).
+
+    Source: Hendrycks and Gimpel (2016).
+
+    >>> GELU()(Tensor([-1.0, 1.0]))
+    Tensor([-0.1587,  0.8413])
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        self.approximate = approximate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x Φ(x)."""
+        return x.gelu(self.approximate)
+
+
 class SiLU(Activation):
     """x σ(x), elementwise, also called swish.
 
@@ -107,19 +140,36 @@ class SiLU(Activation):
         return x.silu()
 
 
+class Mish(Activation):
+    """x tanh(softplus(x)), elementwise.
+
+    Source: Misra (2019).
+
+    >>> Mish()(Tensor([-1.0, 1.0]))
+    Tensor([-0.3034,  0.8651])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x tanh(softplus(x))."""
+        return x.mish()
+
+
 class Softplus(Activation):
     """ln(1 + e^βx) / β, a smooth ReLU, elementwise.
+
+    threshold: where βx is above it, the result is x itself.
 
     >>> Softplus()(Tensor([-1.0, 3.0]))
     Tensor([0.3133, 3.0486])
     """
 
-    def __init__(self, beta: float = 1.0) -> None:
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         self.beta = beta
+        self.threshold = threshold
 
     def forward(self, x: Tensor) -> Tensor:
         """ln(1 + e^βx) / β."""
-        return x.softplus(self.beta)
+        return x.softplus(self.beta, self.threshold)
 
 
 class Softsign(Activation):
@@ -184,6 +234,32 @@ class LogSigmoid(Activation):
     def forward(self, x: Tensor) -> Tensor:
         """ln σ(x)."""
         return x.logsigmoid()
+
+
+class Hardsigmoid(Activation):
+    """x/6 + 1/2, held between 0 and 1, elementwise: a sigmoid of straight lines.
+
+    >>> Hardsigmoid()(Tensor([-4.0, 0.0, 1.5]))
+    Tensor([0.  , 0.5 , 0.75])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x/6 + 1/2, held between 0 and 1."""
+        return x.hardsigmoid()
+
+
+class Hardswish(Activation):
+    """x · hardsigmoid(x), elementwise: a SiLU of straight lines and a parabola.
+
+    Source: Howard et al. (2019).
+
+    >>> Hardswish()(Tensor([-4.0, 1.5, 4.0]))
+    Tensor([-0.   ,  1.125,  4.   ])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x · hardsigmoid(x)."""
+        return x.hardswish()
 
 
 class Softmax(Activation):

@@ -8,7 +8,7 @@ import numpy as np
 
 from nn import init
 from nn.module import Module, Parameter
-from tinygrad_sm import DtypeError, Tensor, zeros
+from tinygrad_sm import DtypeError, Tensor, where, zeros
 
 
 class Embedding(Module):
@@ -58,8 +58,8 @@ class Embedding(Module):
         vectors = self.weight[rows]
         if self.padding_idx is None:
             return vectors
-        learnt = Tensor((rows != self.padding_idx)[..., None].astype(vectors.dtype))
-        return vectors * learnt + vectors.detach() * (1 - learnt)
+        learnt = (rows != self.padding_idx)[..., None]
+        return where(learnt, vectors, vectors.detach())
 
     def extra_repr(self) -> str:
         """The settings, as PyTorch prints them."""

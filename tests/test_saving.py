@@ -118,7 +118,7 @@ def test_the_same_state_gives_the_same_file(tmp_path):
         ({1.5: 1}, TypeError, "key 1.5 at '' is no string and no int"),
         ({"a\0b": np.ones(1)}, ValueError, "cannot be named"),
     ],
-    ids=str,
+    ids=["an object", "text", "object array", "key", "name"],
 )
 def test_what_cannot_be_saved_leaves_the_file_as_it_was(tmp_path, state, error, message):
     path = tmp_path / "a.npz"
