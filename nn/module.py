@@ -261,7 +261,7 @@ class Module:
 
     def _parts(self) -> Iterator[tuple[str, Any]]:
         """What is directly inside: modules, parameters and buffers with their names."""
-        return _take_apart("", vars(self))
+        return _take_apart(vars(self).items())
 
     def _inside(self, kind: type[Part]) -> Iterator[tuple[str, Part]]:
         return ((name, part) for name, part in self._parts() if isinstance(part, kind))
@@ -440,16 +440,19 @@ def _each_once(named: Iterable[tuple[str, Part]]) -> Iterator[tuple[str, Part]]:
             yield name, part
 
 
-def _take_apart(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The modules, parameters and buffers in a value, in lists, tuples and dicts: `layers.0`."""
-    if isinstance(value, Module | Parameter | Buffer):
-        yield name, value
-    elif isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            yield from _take_apart(_join(name, str(i)), item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _take_apart(_join(name, str(key)), item)
+def _take_apart(items: Iterable[tuple[Any, Any]], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The modules, parameters and buffers in named values, in lists, tuples and dicts among them
+    too: `layers.0`."""
+    for key, value in items:
+        if isinstance(value, _PARTS):
+            yield f"{prefix}{key}", value
+        elif isinstance(value, _COLLECTIONS):
+            inside = value.items() if isinstance(value, dict) else enumerate(value)
+            yield from _take_apart(inside, f"{prefix}{key}.")
+
+
+_PARTS = (Module, Parameter, Buffer)
+_COLLECTIONS = (list, tuple, dict)
 
 
 def _fitting(value: Any, tensor: Tensor) -> Array:
