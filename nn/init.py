@@ -18,14 +18,15 @@ Tensor([0.5, 0.5], requires_grad=True)
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from tinygrad_sm import DtypeError, ShapeError, Tensor, default_generator, randn, uniform
 
 T = TypeVar("T", bound=Tensor)
-Generator = np.random.Generator | None
+if TYPE_CHECKING:
+    Generator = np.random.Generator | None
 
 
 def _fill(tensor: T, values: Any) -> T:

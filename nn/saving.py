@@ -29,7 +29,6 @@ import io
 import json
 import math
 import os
-import secrets
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,7 +58,7 @@ def save(state: Any, path: str | os.PathLike[str]) -> None:
     structure = _pack(state, "", arrays)
     flat = {"dict": [[name, {"array": name}] for name in arrays]}  # where that is all there is
     text = None if structure == flat else json.dumps(structure)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    partial = path.with_name(f".{path.name}.{os.urandom(4).hex()}.partial")
     try:
         with open(partial, "xb") as file:
             write(file, arrays, text)
