@@ -418,6 +418,15 @@ def test_embedding():
     assert layer.weight.grad.tolist() == [[1, 1], [2, 2], [0, 0], [0, 0], [0, 0]]
 
 
+def test_normalization_of_float16_does_not_overflow():
+    x = Tensor(np.linspace(-3e4, 3e4, 101, dtype=np.float16), requires_grad=True)
+    y = x.layer_norm(101)
+    y[0].backward()
+    assert y.dtype == x.grad.dtype == np.float16
+    assert y[-1].item() == pytest.approx(np.sqrt(3), rel=0.02)
+    assert np.isfinite(x.grad).all()
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_sm.ops.elementwise import rsqrt, square
+from tinygrad_sm.ops.elementwise import rsqrt
 from tinygrad_sm.ops.op import Op
-from tinygrad_sm.ops.reduction import Axis, count, mean
+from tinygrad_sm.ops.reduction import Axis, count, mean, var
 
 
 def moments(x: Any, axis: Axis) -> tuple[Any, Any, Any]:
     """The mean and the variance of an array along the axes, which stay as 1, and x − mean."""
+    if x.dtype.char == "e":  # float16 is added up in float32
+        x = x.astype(np.float32)
     n = count(x, axis)
     average = np.add.reduce(x, axis=axis, keepdims=True) / n
     centred = x - average
@@ -23,7 +25,7 @@ def _standardize(x: Any, axis: Axis = None, eps: float = 1e-5) -> Any:
     """(x − mean) / √(variance + ε); saved are the mean and the variance."""
     average, variance, y = moments(x, axis)
     y /= np.sqrt(variance + eps)
-    return y, (average, variance)
+    return y.astype(x.dtype, copy=False), (average, variance)
 
 
 def _standardize_rule(
@@ -32,7 +34,7 @@ def _standardize_rule(
     """(g − mean g − y mean(g y)) / √(variance + ε): moving or scaling all of x changes nothing, so
     g loses its share in those two directions."""
     if saved is None:
-        variance = mean(square(x - mean(x, axis=axis, keepdims=True)), axis=axis, keepdims=True)
+        variance = var(x, axis=axis, correction=0, keepdims=True)
     else:
         variance = saved[1]
     g = g - mean(g, axis=axis, keepdims=True) - y * mean(g * y, axis=axis, keepdims=True)
