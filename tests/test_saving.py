@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import nn
-from tinygrad_sm import Tensor, manual_seed
+from tinygrad_sm import Tensor, default_generator, manual_seed
 
 
 def small_model():
@@ -139,6 +139,69 @@ def test_other_kinds_of_files(tmp_path, call, name):
 def test_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError):
         nn.load(tmp_path / "none.npz")
+
+
+# ---- stop and go on ----------------------------------------------------------------------------
+
+OPTIMIZERS = {
+    "momentum": lambda p: nn.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True),
+    "Adam": lambda p: nn.optim.Adam(p, lr=0.01, amsgrad=True),
+    "groups": lambda p: nn.optim.AdamW([{"params": [q], "lr": 0.01} for q in p], weight_decay=0.1),
+    "RMSprop": lambda p: nn.optim.RMSprop(p, lr=0.01, momentum=0.5, centered=True),
+}
+
+
+class Training:
+    """All that changes while a model learns, random numbers included."""
+
+    def __init__(self, make_optimizer, seed):
+        manual_seed(seed)
+        self.model = nn.Sequential(
+            nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 2)
+        )
+        self.optimizer = make_optimizer(self.model.parameters())
+        self.schedule = nn.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=5)
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(40, 3)).astype(np.float32)
+        self.loader = nn.DataLoader((x, (x[:, 0] > 0).astype(int)), batch_size=8, shuffle=True)
+
+    def epoch(self):
+        for x, y in self.loader:
+            self.optimizer.zero_grad()
+            self.model(x).cross_entropy(y).backward()
+            self.optimizer.step()
+        self.schedule.step()
+
+    def save(self, path):
+        random = default_generator().bit_generator.state
+        nn.save(vars(self) | {"loader": None, "random": random}, path)
+
+    def load(self, path):
+        state = nn.load(path)
+        for name in ("model", "optimizer", "schedule"):
+            getattr(self, name).load_state_dict(state[name])
+        default_generator().bit_generator.state = state["random"]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_goes_on_to_the_same_bits(tmp_path, name):
+    straight = Training(OPTIMIZERS[name], seed=1)
+    for _ in range(3):
+        straight.epoch()
+
+    first = Training(OPTIMIZERS[name], seed=1)
+    first.epoch()
+    first.epoch()
+    first.save(tmp_path / "training.npz")
+
+    second = Training(OPTIMIZERS[name], seed=2)  # a new process would have another seed
+    second.epoch()
+    second.load(tmp_path / "training.npz")
+    second.epoch()
+
+    for part in ("model", "optimizer", "schedule"):
+        there, here = (getattr(t, part).state_dict() for t in (straight, second))
+        assert_same(here, there)
 
 
 # ---- damaged and hostile files -----------------------------------------------------------------
