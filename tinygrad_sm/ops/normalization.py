@@ -33,10 +33,7 @@ def _standardize_rule(
 ) -> Any:
     """(g − mean g − y mean(g y)) / √(variance + ε): moving or scaling all of x changes nothing, so
     g loses its share in those two directions."""
-    if saved is None:
-        variance = var(x, axis=axis, correction=0, keepdims=True)
-    else:
-        variance = saved[1]
+    variance = saved[1] if saved else var(x, axis=axis, correction=0, keepdims=True)
     g = g - mean(g, axis=axis, keepdims=True) - y * mean(g * y, axis=axis, keepdims=True)
     return g * rsqrt(variance + eps)
 
