@@ -33,7 +33,18 @@ from nn.data import DataLoader, Subset, random_split
 from nn.dropout import Dropout
 from nn.embedding import Embedding
 from nn.linear import Linear
-from nn.loss import CrossEntropy, CrossEntropyLoss
+from nn.loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropy,
+    CrossEntropyLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+)
 from nn.module import Buffer, Module, ModuleDict, ModuleList, Parameter, Sequential
 from nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from nn.saving import load, save
@@ -45,6 +56,8 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "BCELoss",
+    "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
     "Buffer",
@@ -58,22 +71,28 @@ __all__ = [
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
+    "HuberLoss",
     "Identity",
+    "KLDivLoss",
+    "L1Loss",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
     "LogSoftmax",
+    "MSELoss",
     "Mish",
     "Module",
     "ModuleDict",
     "ModuleList",
+    "NLLLoss",
     "Parameter",
     "ReLU",
     "ReLU6",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
     "Softmax",
     "Softmin",
     "Softplus",
