@@ -6,32 +6,106 @@
 >>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
 """
 
-from nn import datasets, optim, utils
-from nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from nn import datasets, init, optim, utils
+from nn.activation import (
+    CELU,
+    ELU,
+    GELU,
+    SELU,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    Mish,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softmin,
+    Softplus,
+    Softsign,
+    Tanh,
+)
 from nn.data import DataLoader, Subset, random_split
+from nn.dropout import Dropout
+from nn.embedding import Embedding
 from nn.linear import Linear
-from nn.loss import CrossEntropy, CrossEntropyLoss
-from nn.module import Module, Parameter, Sequential
+from nn.loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropy,
+    CrossEntropyLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+)
+from nn.module import Buffer, Module, ModuleDict, ModuleList, Parameter, Sequential
+from nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
+from nn.saving import load, save
+from nn.shape import Flatten, Identity
 from nn.utils import clip_grad_norm_, clip_grad_value_
 
 __all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "SELU",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Buffer",
     "CrossEntropy",
     "CrossEntropyLoss",
     "DataLoader",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GroupNorm",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "HuberLoss",
+    "Identity",
+    "KLDivLoss",
+    "L1Loss",
+    "LayerNorm",
+    "LeakyReLU",
     "Linear",
+    "LogSigmoid",
     "LogSoftmax",
+    "MSELoss",
+    "Mish",
     "Module",
+    "ModuleDict",
+    "ModuleList",
+    "NLLLoss",
     "Parameter",
     "ReLU",
+    "ReLU6",
     "Sequential",
+    "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
     "Softmax",
+    "Softmin",
+    "Softplus",
+    "Softsign",
     "Subset",
     "Tanh",
     "clip_grad_norm_",
     "clip_grad_value_",
     "datasets",
+    "init",
+    "load",
     "optim",
     "random_split",
+    "save",
     "utils",
 ]

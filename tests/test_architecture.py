@@ -133,7 +133,15 @@ def test_networks_use_only_public_names_of_the_engine(path):
 
 
 def test_imports_are_light():
-    heavy = ["matplotlib", "graphviz", "pygraphviz", "torch", "tqdm", "tinygrad_sm.viz"]
+    heavy = [
+        "matplotlib",
+        "graphviz",
+        "pygraphviz",
+        "safetensors",
+        "torch",
+        "tqdm",
+        "tinygrad_sm.viz",
+    ]
     code = f"import sys, tinygrad_sm, nn; print([m for m in {heavy} if m in sys.modules])"
     folder = ENGINE.parent
     done = subprocess.run(

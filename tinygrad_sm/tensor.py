@@ -31,7 +31,15 @@ from tinygrad_sm.autograd import (
     writing,
 )
 from tinygrad_sm.errors import DtypeError, GradientError, ShapeError
-from tinygrad_sm.methods import Elementwise, LinearAlgebra, Loss, Reduction, Shape, Softmax
+from tinygrad_sm.methods import (
+    Elementwise,
+    LinearAlgebra,
+    Loss,
+    Normalization,
+    Reduction,
+    Shape,
+    Softmax,
+)
 from tinygrad_sm.methods.base import as_key
 from tinygrad_sm.values import as_array, get_default_dtype, numeric_dtype, short
 
@@ -54,7 +62,7 @@ def _operator(op: ops.Op) -> tuple[Operator, Operator]:
     return left, right
 
 
-class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax, Loss):
+class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax, Loss, Normalization):
     """An array that remembers how it was computed.
 
     data: a number, a nested list, a NumPy array or a Tensor. Python numbers and lists become

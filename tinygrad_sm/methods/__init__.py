@@ -6,8 +6,9 @@ Each method checks and completes its arguments, and applies an operation. Tensor
 from tinygrad_sm.methods.elementwise import Elementwise
 from tinygrad_sm.methods.linear_algebra import LinearAlgebra
 from tinygrad_sm.methods.loss import Loss
+from tinygrad_sm.methods.normalization import Normalization
 from tinygrad_sm.methods.reduction import Reduction
 from tinygrad_sm.methods.shape import Shape
 from tinygrad_sm.methods.softmax import Softmax
 
-__all__ = ["Elementwise", "LinearAlgebra", "Loss", "Reduction", "Shape", "Softmax"]
+__all__ = ["Elementwise", "LinearAlgebra", "Loss", "Normalization", "Reduction", "Shape", "Softmax"]

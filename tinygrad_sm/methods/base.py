@@ -24,6 +24,7 @@ class Methods:
 
     if TYPE_CHECKING:
         _data: np.ndarray[Any, np.dtype[Any]]
+        _saved: Any
 
         @property
         def shape(self) -> tuple[int, ...]: ...

@@ -12,3 +12,4 @@ from tinygrad_sm.ops.reduction import *
 from tinygrad_sm.ops.linear_algebra import *
 from tinygrad_sm.ops.softmax import *
 from tinygrad_sm.ops.loss import *
+from tinygrad_sm.ops.normalization import *

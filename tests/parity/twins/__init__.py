@@ -1,6 +1,6 @@
 """For each operation, what it is called in PyTorch."""
 
-from twins import elementwise, linear_algebra, loss, reduction, shape, softmax
+from twins import elementwise, linear_algebra, loss, normalization, reduction, shape, softmax
 
 TWINS = elementwise.TWINS | shape.TWINS | reduction.TWINS | linear_algebra.TWINS
-TWINS |= softmax.TWINS | loss.TWINS
+TWINS |= softmax.TWINS | loss.TWINS | normalization.TWINS
