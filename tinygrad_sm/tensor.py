@@ -236,7 +236,11 @@ class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax, Loss, Normal
         return self._op is None
 
     def numel(self) -> int:
-        """The number of elements."""
+        """The number of elements.
+
+        >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).numel()
+        4
+        """
         return self._data.size
 
     def numpy(self) -> Array:
@@ -397,7 +401,11 @@ class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax, Loss, Normal
         return result
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Set `requires_grad` and return the tensor."""
+        """Set `requires_grad` and return the tensor.
+
+        >>> Tensor([1.0]).requires_grad_()
+        Tensor([1.], requires_grad=True)
+        """
         self.requires_grad = requires_grad
         return self
 

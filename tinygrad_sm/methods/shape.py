@@ -45,15 +45,27 @@ class Shape(Methods):
         return self._apply(ops.reshape, shape=as_ints(shape))
 
     def view(self, *shape: Any) -> Tensor:
-        """The same as `reshape`: it copies where the memory does not allow a view."""
+        """The same as `reshape`: it copies where the memory does not allow a view.
+
+        >>> Tensor([1.0, 2.0]).view(2, 1).shape
+        (2, 1)
+        """
         return self.reshape(*shape)
 
     def reshape_as(self, other: Any) -> Tensor:
-        """The same elements in the shape of another tensor."""
+        """The same elements in the shape of another tensor.
+
+        >>> Tensor([1.0, 2.0]).reshape_as(Tensor([[0.0], [0.0]])).shape
+        (2, 1)
+        """
         return self.reshape(other.shape)
 
     def view_as(self, other: Any) -> Tensor:
-        """The same as `reshape_as`."""
+        """The same as `reshape_as`.
+
+        >>> Tensor([1.0, 2.0]).view_as(Tensor([[0.0], [0.0]])).shape
+        (2, 1)
+        """
         return self.reshape(other.shape)
 
     def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
@@ -152,7 +164,11 @@ class Shape(Methods):
         return self._apply(ops.permute, axes=tuple(order))
 
     def swapaxes(self, axis0: int, axis1: int) -> Tensor:
-        """The same as `transpose`, under NumPy's name."""
+        """The same as `transpose`, under NumPy's name.
+
+        >>> Tensor([[1.0, 2.0]]).swapaxes(0, 1).shape
+        (2, 1)
+        """
         return self.transpose(axis0, axis1)
 
     def movedim(self, source: Any, destination: Any) -> Tensor:
@@ -175,7 +191,11 @@ class Shape(Methods):
         return self._apply(ops.permute, axes=tuple(order[: self.ndim]))
 
     def moveaxis(self, source: Any, destination: Any) -> Tensor:
-        """The same as `movedim`, under NumPy's name."""
+        """The same as `movedim`, under NumPy's name.
+
+        >>> Tensor([[[1.0, 2.0]]]).moveaxis(2, 0).shape
+        (2, 1, 1)
+        """
         return self.movedim(source, destination)
 
     @property
@@ -205,11 +225,19 @@ class Shape(Methods):
         return self._apply(ops.flip, axis=along)
 
     def fliplr(self) -> Tensor:
-        """Reverse the columns, axis 1."""
+        """Reverse the columns, axis 1.
+
+        >>> Tensor([[1.0, 2.0]]).fliplr()
+        Tensor([[2., 1.]])
+        """
         return self.flip(1)
 
     def flipud(self) -> Tensor:
-        """Reverse the rows, axis 0."""
+        """Reverse the rows, axis 0.
+
+        >>> Tensor([[1.0], [2.0]]).flipud().tolist()
+        [[2.0], [1.0]]
+        """
         return self.flip(0)
 
     def roll(self, shifts: Any, axis: Axis = None) -> Tensor:
@@ -251,11 +279,20 @@ class Shape(Methods):
             ) from None
 
     def expand_as(self, other: Any) -> Tensor:
-        """Repeat axes of length 1 up to the shape of another tensor."""
+        """Repeat axes of length 1 up to the shape of another tensor.
+
+        >>> Tensor([1.0, 2.0]).expand_as(Tensor([[0.0, 0.0], [0.0, 0.0]])).shape
+        (2, 2)
+        """
         return self.expand(other.shape)
 
     def broadcast_to(self, *shape: Any) -> Tensor:
-        """The same as `expand`."""
+        """The same as `expand`.
+
+        >>> Tensor([1.0, 2.0]).broadcast_to(2, 2)
+        Tensor([[1., 2.],
+                [1., 2.]])
+        """
         return self.expand(*shape)
 
     def repeat(self, *counts: Any) -> Tensor:
