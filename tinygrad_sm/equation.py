@@ -26,12 +26,14 @@ class Plan(NamedTuple):
     sums[i]: the axes of operand i to sum over after that.
     steps: two operands to contract, and by which equation; the result joins the end of the list.
     axes: the order of the axes in the end.
+    product: the equation, where it all is one product of two operands.
     """
 
     diagonals: tuple[tuple[tuple[int, int], ...], ...]
     sums: tuple[tuple[int, ...], ...]
     steps: tuple[tuple[int, int, str], ...]
     axes: tuple[int, ...]
+    product: str | None
 
 
 @lru_cache(maxsize=256)
@@ -64,7 +66,8 @@ def plan(equation: str, shapes: tuple[Shape, ...]) -> Plan:
         steps.append((i, j, f"{a},{b}->{y}"))
         kept.append(y)
     axes = tuple(kept[0].index(c) for c in result)
-    return Plan(diagonals, tuple(sums), tuple(steps), axes)
+    alone = len(terms) == 2 and not any((*diagonals, *sums)) and axes == tuple(range(len(axes)))
+    return Plan(diagonals, tuple(sums), tuple(steps), axes, steps[0][2] if alone else None)
 
 
 def _read(equation: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:

@@ -188,14 +188,17 @@ def stacks(draw):
 @st.composite
 def paddings(draw):
     shape = draw(shapes())
-    widths = tuple((draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in shape)
-    return (draw(arrays(shape)),), {"widths": widths, "value": draw(st.sampled_from([0, -1.5]))}
+    axes = draw(st.integers(0, len(shape)))
+    sides = tuple(draw(st.integers(0, 2)) for _ in range(2 * axes))
+    return (draw(arrays(shape)),), {"sides": sides, "value": draw(st.sampled_from([0, -1.5]))}
 
 
-def padded(x, widths, value):
-    result = np.full([n + sum(pair) for n, pair in zip(x.shape, widths, strict=True)], float(value))
-    result[tuple(slice(b, b + n) for n, (b, _) in zip(x.shape, widths, strict=True))] = x
-    return result
+def padded(x, sides, value):
+    widths = [*zip(sides[::2], sides[1::2], strict=True)][::-1]
+    widths = [(0, 0)] * (x.ndim - len(widths)) + widths
+        ::-1
+    ]
+    return np.pad(x, widths, constant_values=value) if x.ndim else x
 
 
 @st.composite
@@ -262,7 +265,7 @@ CASES = {
     ),
     "pad": Case(
         paddings(),
-        lambda x, widths, value: x.pad([n for pair in widths[::-1] for n in pair], value=value),
+        lambda x, sides, value: x.pad(sides, value=value),
         padded,
     ),
     "tril": Case(triangles(), Tensor.tril, lambda x, diagonal: np.tril(x, diagonal)),

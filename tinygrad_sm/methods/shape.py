@@ -365,28 +365,28 @@ class Shape(Methods):
         Tensor([3., 2., 1., 2., 3., 2.])
         """
         given = as_ints(pad)
-        others = self._data.ndim - len(given) // 2
-        if others < 0 or len(given) % 2:
+        if len(given) % 2 or len(given) > 2 * self._data.ndim:
             raise ShapeError(
                 f"pad needs two numbers for each axis, the last axis first, and this tensor has "
                 f"{self.ndim} axes; got {given}"
             )
-        widths = (*((0, 0),) * others, *zip(given[-2::-2], given[::-2], strict=True))
         if mode == "constant" and min(given, default=0) >= 0:
-            return self._apply(ops.pad, widths=widths, value=value or 0)
+            return self._apply(ops.pad, sides=given, value=value or 0)
         if mode not in ("constant", "reflect", "replicate", "circular"):
             raise ValueError(
                 f"mode is 'constant', 'reflect', 'replicate' or 'circular', got {mode!r}"
             )
         shape = self.shape
+        others = ((0, 0),) * (self.ndim - len(given) // 2)
+        widths = (*others, *zip(given[-2::-2], given[::-2], strict=True))
         if any(n + sum(pair) < 0 for n, pair in zip(shape, widths, strict=True)):
             raise ShapeError(f"pad {given} cuts off more than there is of shape {shape}")
         if mode == "constant":
             ends = zip(shape, widths, strict=True)
             cut = tuple(slice(max(-before, 0), n + min(after, 0)) for n, (before, after) in ends)
-            wide = tuple((max(before, 0), max(after, 0)) for before, after in widths)
             inner = self._apply(ops.getitem, key=cut)
-            return inner._apply(ops.pad, widths=wide, value=value or 0)
+            sides = tuple(max(n, 0) for n in given)
+            return inner._apply(ops.pad, sides=sides, value=value or 0)
         result = _tensor(self)
         for axis, (before, after) in enumerate(widths):
             if before or after:

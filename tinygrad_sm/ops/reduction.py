@@ -334,9 +334,8 @@ def _before(y: Any, axis: int, reverse: bool) -> Any:
     """The running product that each element is multiplied to: 1 for the one where it begins."""
     if not y.shape[axis]:
         return y
-    widths = [(0, 0)] * y.ndim
-    widths[axis] = (0, 1) if reverse else (1, 0)
-    return pad(y[_earlier(axis, reverse)], widths=tuple(widths), value=1)
+    sides = (0, 0) * (y.ndim - 1 - axis) + ((0, 1) if reverse else (1, 0))
+    return pad(y[_earlier(axis, reverse)], sides=sides, value=1)
 
 
 @quietly

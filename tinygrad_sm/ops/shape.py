@@ -231,19 +231,25 @@ cat = Op("cat", lambda *xs, axis: np.concatenate(xs, axis), _cat_rule, together=
 stack = Op("stack", lambda *xs, axis: np.stack(xs, axis), _stack_rule, together=True)
 
 
-def _inside(shape: Shape, widths: tuple[tuple[int, int], ...]) -> tuple[slice, ...]:
+# sides: how much before and after the last axis, then the one before it, and so on.
+
+
+def _inside(shape: Shape, sides: Shape) -> tuple[Any, ...]:
     """The key of what was padded, in the padded array."""
-    return tuple(slice(before, before + n) for n, (before, _) in zip(shape, widths, strict=True))
+    padded = zip(shape[::-1], sides[::2], strict=False)
+    return (..., *[slice(before, before + n) for n, before in padded][::-1])
 
 
-def _pad(x: Any, widths: tuple[tuple[int, int], ...], value: float = 0) -> Any:
-    shape = [n + before + after for n, (before, after) in zip(x.shape, widths, strict=True)]
+def _pad(x: Any, sides: Shape, value: float = 0) -> Any:
+    shape = [*x.shape]
+    for i, width in enumerate(sides):
+        shape[-1 - i // 2] += width
     result = np.full(shape, value, x.dtype)
-    result[_inside(x.shape, widths)] = x
+    result[_inside(x.shape, sides)] = x
     return result
 
 
-pad = Op("pad", _pad, lambda g, y, x, widths, value=0: g[_inside(x.shape, widths)])
+pad = Op("pad", _pad, lambda g, y, x, sides, value=0: g[_inside(x.shape, sides)])
 
 # ---- parts of matrices -------------------------------------------------------------------------
 

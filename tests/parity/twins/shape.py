@@ -41,9 +41,7 @@ TWINS = {
     ),
     "cat": lambda *inputs, axis: torch.cat(inputs, axis),
     "stack": lambda *inputs, axis: torch.stack(inputs, axis),
-    "pad": lambda x, widths, value: torch.nn.functional.pad(
-        x, [n for pair in widths[::-1] for n in pair], value=value
-    ),
+    "pad": lambda x, sides, value: torch.nn.functional.pad(x, sides, value=value) * 1,
     "tril": lambda x, diagonal: torch.tril(x, diagonal),
     "triu": lambda x, diagonal: torch.triu(x, diagonal),
     "diagonal": lambda x, offset, axis1, axis2: torch.diagonal(x, offset, axis1, axis2),
