@@ -72,7 +72,7 @@ def main() -> None:
     for name, model in (
         ("no regularisation", plain.last),
         (f"stopped at epoch {plain.stop}", plain.best),
-        (f"L2 with λ = {chosen:g}", decayed.last),
+        (f"weight decay, λ = {chosen:g}", decayed.last),
     ):
         losses, shares = zip(
             *(evaluate(model, data) for data in (train, held_out, test)), strict=True
@@ -240,7 +240,7 @@ def draw_weights(path: Path, plain, decayed, chosen: float) -> None:
 
 def over_epochs(ax, epochs: int) -> None:
     ax.set_xscale("log")
-    ax.set_xlim(1, epochs)
+    ax.set_xlim(1, max(epochs, 2))
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.xaxis.set_minor_formatter("")
     ax.set_xlabel("epoch")
