@@ -10,9 +10,9 @@ gradient descent then makes the weights a little smaller as well:
 
     loss + λ/2 Σ W²        W ← W − lr (∇W + λ W)
 
-Early stopping keeps the parameters of the epoch with the lowest held-out loss. In practice training
-ends when that loss has not become lower for some epochs (the patience); here it goes on, to show
-what would have come.
+Early stopping ends training when the held-out loss has not become lower for some epochs (the
+patience), and keeps the parameters of the epoch in which it was lowest. Here training goes on all
+the same, to show what would have come.
 
 How much λ, and when to stop, is chosen by the held-out digits. How good the choice is, the test
 digits tell, which had no part in it.
@@ -45,12 +45,9 @@ class Run(NamedTuple):
     train: list[float]  # the losses after each epoch
     held_out: list[float]
     last: nn.Linear  # the model after all epochs
-    best: nn.Linear  # the model after the epoch with the lowest held-out loss
-
-    @property
-    def stop(self) -> int:
-        """The epoch with the lowest held-out loss, counted from 1."""
-        return int(np.argmin(self.held_out)) + 1
+    best: nn.Linear  # the model that early stopping gives,
+    stop: int  # of this epoch,
+    ended: int  # in which training had ended after this one
 
 
 def main() -> None:
@@ -107,18 +104,22 @@ def fit(train, held_out, weight_decay: float, options) -> Run:
         momentum=0.9,
     )
     x = Tensor(train.x)
-    run = Run([], [], model, best)
-    for _ in range(options.epochs):
+    losses, held_out_losses = [], []
+    lowest, stop, ended = np.inf, 0, None
+    for epoch in range(1, options.epochs + 1):
         optimizer.zero_grad()
         loss_fn(model(x), train.y).backward()
         optimizer.step()
 
-        run.train.append(evaluate(model, train)[0])
         loss = evaluate(model, held_out)[0]
-        if loss < min(run.held_out, default=np.inf):
+        if ended is None and loss < lowest:
+            lowest, stop = loss, epoch
             best.load_state_dict(model.state_dict())
-        run.held_out.append(loss)
-    return run
+        elif ended is None and epoch - stop == options.patience:
+            ended = epoch  # where `break` would stand if nobody wanted to see the rest
+        losses.append(evaluate(model, train)[0])
+        held_out_losses.append(loss)
+    return Run(losses, held_out_losses, model, best, stop, ended or options.epochs)
 
 
 def evaluate(model: nn.Module, data: nn.datasets.Dataset):
@@ -127,17 +128,6 @@ def evaluate(model: nn.Module, data: nn.datasets.Dataset):
         scores = model(Tensor(data.x))
         right = (scores.argmax(axis=1) == data.y).astype(float).mean()
         return scores.cross_entropy(data.y).item(), right.item()
-
-
-def patience_ends(losses, patience: int) -> int:
-    """The epoch after which the lowest loss is `patience` epochs old; the last if it never is."""
-    best = 0
-    for epoch, loss in enumerate(losses):
-        if loss < losses[best]:
-            best = epoch
-        elif epoch - best == patience:
-            return epoch + 1
-    return len(losses)
 
 
 # ---- pictures ----------------------------------------------------------------------------------
@@ -155,13 +145,12 @@ def draw_early_stopping(path: Path, run: Run, patience: int) -> None:
         ax.plot(epochs, losses, color=colour, linewidth=2)
         end_label(ax, epochs[-1], losses[-1], name, colour)
     ax.plot(run.stop, run.held_out[run.stop - 1], "ko", markersize=7)
-    ended = patience_ends(run.held_out, patience)
-    ax.axvspan(ended, epochs[-1], color=plots.LIGHT, alpha=0.3, linewidth=0)
+    ax.axvspan(run.ended, epochs[-1], color=plots.LIGHT, alpha=0.3, linewidth=0)
     lowest = f"lowest at epoch {run.stop}:\nkeep these parameters"
     too_long = f"not lower for {patience} epochs:\ntraining would end here"
     for epoch, text, colour, side in (
         (run.stop, lowest, "black", "right"),
-        (ended, too_long, plots.GREY, "left"),
+        (run.ended, too_long, plots.GREY, "left"),
     ):
         ax.axvline(epoch, color=colour, linewidth=1.2, linestyle="--")
         ax.annotate(
@@ -201,7 +190,7 @@ def draw_weight_decay(path: Path, runs, chosen: float) -> None:
     ):
         end.plot(names, losses, "o-", color=colour, linewidth=2)
         end_label(end, len(names) - 1, losses[-1], name, colour)
-    stopped = min(runs[0.0].held_out)
+    stopped = runs[0.0].held_out[runs[0.0].stop - 1]
     end.axhline(stopped, color=plots.GREY, linewidth=1.2, linestyle="--")
     end.annotate(
         "held out, λ = 0, stopped early",

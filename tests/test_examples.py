@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -146,6 +147,8 @@ def test_softmax_and_cross_entropy_draws_true_numbers_and_three_ways_down(tmp_pa
     )
     np.testing.assert_allclose(p, np.exp(z) / np.exp(z).sum(), rtol=0, atol=5.1e-4)
     np.testing.assert_allclose(gradient, p - [0, 1, 0], rtol=0, atol=1.1e-3)
+    penalty = float(re.search(r"penalty ([\d.]+)", output)[1])
+    assert abs(penalty + np.log(p[1])) < 0.002
     found = table(output)
     assert found["three classes in the plane"][0] > 90
     steps, losses = zip(*(found[k] for k in ("batch", "mini-batch", "stochastic")), strict=True)
@@ -181,12 +184,16 @@ def test_regularization_splits_the_digits_and_spoils_some_labels():
     assert len(images) == 100 + 500 + 359  # none is in two parts
 
 
-@pytest.mark.parametrize(
-    ("losses", "patience", "end"),
-    [([3, 2, 1], 1, 3), ([3, 2, 2, 4, 1], 2, 4), ([3, 2, 4, 1, 5], 2, 5), ([1, 1], 1, 2)],
-)
-def test_where_patience_ends(losses, patience, end):
-    assert load("regularization.py").patience_ends(losses, patience) == end
+def test_early_stopping_keeps_the_best_epoch_before_patience_ended():
+    example = load("regularization.py")
+    train, held_out, _ = example.few_digits(50, wrong=0.2, seed=0)
+    options = SimpleNamespace(epochs=120, patience=15, lr=0.2, seed=0)
+    run = example.fit(train, held_out, 0.0, options)
+    assert run.stop == np.argmin(run.held_out[: run.ended]) + 1
+    assert run.ended == run.stop + 15 < 120
+    assert example.evaluate(run.best, held_out)[0] == run.held_out[run.stop - 1]
+    assert example.evaluate(run.last, held_out)[0] == run.held_out[-1]
+    assert run.train[-1] < run.train[run.stop - 1]
 
 
 @pytest.mark.parametrize("ending", ["safetensors", "npz"])
