@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -116,3 +117,121 @@ def test_newton_finds_the_weights_that_scikit_learn_finds():
     ).fit(x.numpy()[:, :-1], y)
     np.testing.assert_allclose(theta[:, :-1], reference.coef_, rtol=0, atol=1e-6)
     np.testing.assert_allclose(theta[:, -1], reference.intercept_, rtol=0, atol=1e-6)
+
+
+# ---- softmax and cross-entropy, regularisation, PyTorch ------------------------------------------
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def table(output):
+    """The numbers in each line that begins with words, by these words."""
+    lines = re.findall(r"^([a-zA-Z][^\d\n]*?)[ :]*(\d.*)$", output, re.MULTILINE)
+    number = r"\d+(?:\.\d+)?(?:e-\d+)?"
+    return {words: list(map(float, re.findall(number, r.replace(",", "")))) for words, r in lines}
+
+
+def run_here(script, monkeypatch, capsys, *options):
+    """The example in this process."""
+    monkeypatch.setattr(sys, "argv", [script, *map(str, options)])
+    load(script).main()
+    return capsys.readouterr().out
+
+
+def test_softmax_and_cross_entropy_draws_true_numbers_and_three_ways_down(tmp_path):
+    output = run("softmax_and_cross_entropy.py", "--epochs", 2, "--out", tmp_path)
+    z, p, gradient = (
+        np.array([float(n) for n in row.split(", ")]) for row in re.findall(r"\[(.*?)\]", output)
+    )
+    np.testing.assert_allclose(p, np.exp(z) / np.exp(z).sum(), rtol=0, atol=5.1e-4)
+    np.testing.assert_allclose(gradient, p - [0, 1, 0], rtol=0, atol=1.1e-3)
+    penalty = float(re.search(r"penalty ([\d.]+)", output)[1])
+    assert abs(penalty + np.log(p[1])) < 0.002
+    found = table(output)
+    assert found["three classes in the plane"][0] > 90
+    steps, losses = zip(*(found[k] for k in ("batch", "mini-batch", "stochastic")), strict=True)
+    assert steps == (2, 20, 200)
+    assert max(losses[1:]) < losses[0]  # after as many looks at each point
+    pictures = ("probabilities", "penalty", "gradient", "regions", "descent")
+    assert names_in(tmp_path) == {f"{name}.png" for name in pictures} | {"graph.svg"}
+    assert "probabilities p" in (tmp_path / "graph.svg").read_text()
+
+
+def test_regularization_helps_on_digits_that_had_no_part_in_it(tmp_path):
+    output = run("regularization.py", "--epochs", 600, "--out", tmp_path)
+    found = table(output)
+    plain = found["no regularisation"]
+    for name in ("stopped at epoch", "weight decay, λ ="):
+        _, train, held_out, test, right = found[name]
+        assert train > plain[0]
+        assert held_out < plain[1]
+        assert test < plain[2]
+        assert right > plain[3]
+    assert names_in(tmp_path) == {"early_stopping.png", "weight_decay.png", "weights.png"}
+
+
+def test_regularization_splits_the_digits_and_spoils_some_labels():
+    few_digits = load("regularization.py").few_digits
+    train, held_out, test = few_digits(100, wrong=0.1, seed=3)
+    clean, _, _ = few_digits(100, wrong=0, seed=3)
+    assert np.bincount(clean.y).tolist() == [10] * 10
+    np.testing.assert_array_equal(clean.x, train.x)
+    assert (clean.y != train.y).sum() == 10
+    assert (len(held_out.y), len(test.y)) == (500, 359)
+    images = {x.tobytes() for data in (train, held_out, test) for x in data.x}
+    assert len(images) == 100 + 500 + 359  # none is in two parts
+
+
+def test_early_stopping_keeps_the_best_epoch_before_patience_ended():
+    example = load("regularization.py")
+    train, held_out, _ = example.few_digits(50, wrong=0.2, seed=0)
+    options = SimpleNamespace(epochs=120, patience=15, lr=0.2, seed=0)
+    run = example.fit(train, held_out, 0.0, options)
+    assert run.stop == np.argmin(run.held_out[: run.ended]) + 1
+    assert run.ended == run.stop + 15 < 120
+    assert example.evaluate(run.best, held_out)[0] == run.held_out[run.stop - 1]
+    assert example.evaluate(run.last, held_out)[0] == run.held_out[-1]
+    assert run.train[-1] < run.train[run.stop - 1]
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "npz"])
+def test_to_pytorch_and_back_changes_no_bit(ending, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    if ending == "safetensors":
+        pytest.importorskip("safetensors")
+    else:
+        find_spec = importlib.util.find_spec
+        monkeypatch.setattr(
+            importlib.util, "find_spec", lambda name: name != "safetensors" and find_spec(name)
+        )
+    output = run_here("to_pytorch.py", monkeypatch, capsys, "--epochs", 2, "--out", tmp_path)
+    found = table(output)
+    assert found["loaded in PyTorch"] == found["loaded here again"] == [2410, 0]
+    assert found["trained in PyTorch"] == found["the same batches here"]
+    differences = [float(n) for n in re.findall(r"difference of a score: (.*)", output)]
+    assert len(differences) == 3
+    assert max(differences) < 1e-4
+    files = {f"to_pytorch.{ending}", f"from_pytorch.{ending}", "journey.png"}
+    assert names_in(tmp_path) == files
+
+
+def test_to_pytorch_where_there_is_no_pytorch(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    output = run_here("to_pytorch.py", monkeypatch, capsys, "--epochs", 1, "--out", tmp_path)
+    assert table(output)["loaded here"] == [2410, 0]
+    assert "torch is not installed" in output
+    assert "journey.png" in names_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "script", ["softmax_and_cross_entropy.py", "regularization.py", "to_pytorch.py"]
+)
+def test_the_seed_decides(script, tmp_path, monkeypatch, capsys):
+    first, again, other = (
+        run_here(script, monkeypatch, capsys, "--epochs", 1, "--seed", seed, "--out", tmp_path)
+        for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other

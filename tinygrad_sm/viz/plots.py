@@ -19,6 +19,9 @@ try:
 except ImportError as error:
     raise ImportError('plots need matplotlib: pip install "tinygrad-sm[viz]"') from error
 
+from tinygrad_sm.tensor import Tensor
+from tinygrad_sm.viz.text import number
+
 BLUE, ORANGE, GREY, LIGHT = "#2F6DA8", "#D9822B", "#6F7782", "#C9CED6"
 
 
@@ -60,12 +63,18 @@ def curves(
 
 
 def weight_templates(
-    weight: Any, shape: tuple[int, int], axes: npt.NDArray[Any] | None = None, columns: int = 5
+    weight: Any,
+    shape: tuple[int, int],
+    axes: npt.NDArray[Any] | None = None,
+    columns: int = 5,
+    largest: float | None = None,
 ) -> npt.NDArray[Any]:
     """The rows of a weight matrix as images: where ink speaks for a class, and where against it.
 
     weight: (classes, features), as `nn.Linear.weight` has it.
     shape: (height, width) of an image, height · width = features.
+
+    largest: the weight with the darkest colour; by default the largest there is.
 
     All images share one colour scale with white at 0. Returns the array of axes.
 
@@ -78,7 +87,7 @@ def weight_templates(
     if axes is None:
         figure = Figure(figsize=(1.45 * columns + 1, 1.65 * rows), layout="constrained", dpi=130)
         axes = np.asarray(figure.subplots(rows, columns, squeeze=False))
-    largest = float(np.abs(weight).max()) or 1.0
+    largest = largest or float(np.abs(weight).max()) or 1.0
     scale = TwoSlopeNorm(0, -largest, largest)
     for ax in axes.flat:
         ax.set_visible(False)
@@ -156,3 +165,106 @@ def mistakes(images: Any, true: Any, probabilities: Any, most: int = 6) -> npt.N
             bars.text(k, p[i, k] + 0.03, percent, ha="center", fontsize=9, color=colours[k])
     figure.suptitle("probabilities: true class blue, wrongly recognised class orange", fontsize=10)
     return axes
+
+
+# ---- softmax and its penalty -------------------------------------------------------------------
+
+
+def bars(
+    values: Any,
+    names: Sequence[str] | None = None,
+    ax: Axes | None = None,
+    marked: int | None = None,
+    title: str = "",
+) -> Axes:
+    """A bar for each number, up or down from 0, with the number at its end.
+
+    values: (C,). names: what stands below the bars; by default 0, 1, …
+    marked: the index of the bar that is orange; the others are blue.
+
+    >>> ax = bars([2.0, -0.5], names=["up", "down"])
+    >>> [text.get_text() for text in ax.texts]
+    ['2', '−0.5']
+    """
+    values = np.asarray(values)
+    names = [str(i) for i in range(len(values))] if names is None else names
+    ax = _axes(ax, (0.9 * len(values) + 1, 3.0))
+    colours = [ORANGE if i == marked else BLUE for i in range(len(values))]
+    ax.bar(range(len(values)), values, width=0.62, color=colours)
+    ax.axhline(0, color=GREY, linewidth=1)
+    for i, value in enumerate(values.tolist()):
+        ax.annotate(
+            number(value, digits=3),
+            (i, value),
+            xytext=(0, -4 if value < 0 else 4),
+            textcoords="offset points",
+            ha="center",
+            va="top" if value < 0 else "bottom",
+            color=colours[i],
+        )
+    low, high = min(values.min(), 0), max(values.max(), 0)
+    room = 0.16 * (high - low or 1)  # for the numbers
+    ax.set_ylim(low - room * (low < 0), high + room * (high > 0 or low == 0))
+    ax.set_yticks([])
+    ax.set_xticks(range(len(values)), names)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_title(title)
+    return ax
+
+
+def softmax_bars(
+    scores: Any, ax: Axes | None = None, temperature: float = 1.0, marked: int | None = None
+) -> Axes:
+    """The probabilities softmax(z / T) of a row of scores z at the temperature T, as bars.
+
+    scores: (C,). temperature: above 1 the probabilities come closer to each other; towards 0 the
+        highest score gets all.
+    marked: as in `bars`.
+
+    >>> ax = softmax_bars([2.0, 1.0, -1.0])
+    >>> [text.get_text() for text in ax.texts]
+    ['0.705', '0.259', '0.0351']
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature is a number above 0, got {temperature}")
+    z = np.asarray(scores, dtype=float)
+    names = [f"z = {number(score, digits=3)}" for score in z.tolist()]
+    ax = bars(Tensor(z / temperature).softmax(), names, ax, marked)
+    ax.set_ylim(0, 1.12)
+    ax.set_title(f"temperature {number(temperature, digits=3)}")
+    return ax
+
+
+def cross_entropy_curve(ax: Axes | None = None, slope: bool = False) -> Axes:
+    """The penalty −ln p over the true class's probability p, beside the squared error (1 − p)².
+
+    slope: instead of the penalties, their derivatives with respect to the true class's score, for
+        two classes. The squared error's fades where p is close to 0: who is surely wrong learns
+        nothing from it. Cross-entropy's is p − 1.
+
+    >>> ax = cross_entropy_curve()
+    >>> [line.get_label() for line in ax.lines]
+    ['cross-entropy  −ln p', 'squared error  (1 − p)²']
+    """
+    ax = _axes(ax, (5.2, 3.8))
+    score = Tensor(np.linspace(-7, 7, 281), requires_grad=True)  # the other class has score 0
+    p = score.sigmoid()
+    penalties = (
+        (-p.log(), BLUE, "cross-entropy  −ln p", "cross-entropy  p − 1"),
+        ((1 - p) ** 2, ORANGE, "squared error  (1 − p)²", "squared error  −2 p (1 − p)²"),
+    )
+    for penalty, colour, name, slope_name in penalties:
+        score.grad = None
+        penalty.sum().backward()
+        line, label = (score.grad, slope_name) if slope else (penalty.numpy(), name)
+        ax.plot(p.numpy(), line, color=colour, label=label, linewidth=2.2)
+    ax.legend(frameon=False)
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("probability p of the true class")
+    ax.set_ylabel("derivative by the true class's score" if slope else "penalty")
+    if not slope:
+        ax.set_ylim(0, 5)
+    ax.grid(color=LIGHT, linewidth=0.5)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

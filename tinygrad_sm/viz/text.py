@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 
-def number(value: float) -> str:
-    """A number with four significant digits and a real minus sign.
+def number(value: float, digits: int = 4) -> str:
+    """A number with four significant digits, or as many as asked for, and a real minus sign.
 
     >>> number(-0.123456)
     '−0.1235'
     """
-    text = str(value) if isinstance(value, bool | int) else f"{value:.4g}"
+    text = str(value) if isinstance(value, bool | int) else f"{value:.{digits}g}"
     return text.replace("-", "−")
 
 
