@@ -463,12 +463,6 @@ class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax, Loss, Normal
 
     # How the methods, and operations used inside a derivative rule, apply an operation.
 
-    @staticmethod
-    def _record(
-        op: ops.Op, inputs: tuple[Any, ...], attributes: dict[str, Any] = _NO_ATTRIBUTES
-    ) -> Tensor:
-        return apply(op, inputs, attributes)
-
     def _apply(self, op: ops.Op, *others: Any, **attributes: Any) -> Tensor:
         return apply(op, (self, *others) if others else (self,), attributes)
 
@@ -654,6 +648,10 @@ def apply(
     if op.views and t._data.base is not None:
         t._version = inputs[0]._version or inputs[0]._share_version()
     return t
+
+
+# The methods of other files call it as self._record.
+Tensor._record = staticmethod(apply)  # type: ignore[method-assign]
 
 
 def _coerce(x: Any, dtype: np.dtype[Any]) -> Tensor:

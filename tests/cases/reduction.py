@@ -138,10 +138,6 @@ CASES = {
         Tensor.logcumsumexp,
         lambda x, axis: np.log(np.cumsum(np.exp(x), axis)),
     ),
-    "argcummax": Case(
-        along_an_axis(), lambda x, axis: x.cummax(axis).indices, last_place(np.maximum.accumulate)
-    ),
-    "argcummin": Case(
-        along_an_axis(), lambda x, axis: x.cummin(axis).indices, last_place(np.minimum.accumulate)
-    ),
+    "argcummax": Case(along_an_axis(), ops.argcummax, last_place(np.maximum.accumulate)),
+    "argcummin": Case(along_an_axis(), ops.argcummin, last_place(np.minimum.accumulate)),
 }

@@ -196,8 +196,6 @@ def paddings(draw):
 def padded(x, sides, value):
     widths = [*zip(sides[::2], sides[1::2], strict=True)][::-1]
     widths = [(0, 0)] * (x.ndim - len(widths)) + widths
-        ::-1
-    ]
     return np.pad(x, widths, constant_values=value) if x.ndim else x
 
 

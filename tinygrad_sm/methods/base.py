@@ -52,6 +52,10 @@ class Methods:
         def _coerced(self, value: Any) -> Tensor:
             """A Tensor of what stands beside this one. A Python number takes this one's dtype."""
 
+    def _beside(self, value: Any) -> Tensor:
+        """What stands beside this tensor, made a Tensor if it is none."""
+        return value if isinstance(value, Methods) else self._coerced(value)  # type: ignore[return-value]
+
 
 def as_ints(arguments: tuple[Any, ...]) -> tuple[int, ...]:
     """`f(2, 3)` and `f((2, 3))` mean the same."""
@@ -93,6 +97,8 @@ def as_key(key: Any) -> Any:
     """An index without Tensors or lists, and with arrays of its own that nobody else can change."""
     if type(key) in _PLAIN:
         return key
+    if type(key) is np.ndarray and key.dtype.kind in "biu":
+        return key.copy()
     if isinstance(key, tuple):
         return key if _PLAIN.issuperset(map(type, key)) else tuple(map(as_key, key))
     if isinstance(key, Methods | np.ndarray | list):

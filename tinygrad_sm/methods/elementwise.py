@@ -179,9 +179,6 @@ class Elementwise(Casts):
     def _times(self, alpha: float, other: Any) -> Tensor:
         return self._beside(other)._binary(ops.multiply, alpha)
 
-    def _beside(self, other: Any) -> Tensor:
-        return cast("Tensor", other) if isinstance(other, Methods) else self._coerced(other)
-
     # ---- powers, exponentials and logarithms ---------------------------------------------------
 
     def pow(self, exponent: Any) -> Tensor:

@@ -75,7 +75,7 @@ class LinearAlgebra(Methods):
         Tensor([[ 3.,  4.,  5.],
                 [ 6.,  8., 10.]])
         """
-        vec2 = _beside(self, vec2)
+        vec2 = self._beside(vec2)
         if (self.ndim, vec2.ndim) != (1, 1):
             raise _unfit("outer", self.shape, vec2.shape)
         column = self._apply(ops.reshape, shape=(self.shape[0], 1))
@@ -89,7 +89,7 @@ class LinearAlgebra(Methods):
         >>> Tensor([[1.0, 2.0], [3.0, 4.0]]).inner([1.0, 1.0])
         Tensor([3., 7.])
         """
-        other = _beside(self, other)
+        other = self._beside(other)
         if not self.ndim or not other.ndim:
             return self._apply(ops.multiply, other)
         if self.shape[-1] != other.shape[-1]:
@@ -113,7 +113,7 @@ class LinearAlgebra(Methods):
         >>> a.tensordot(b)  # Σᵢⱼ aᵢⱼ bᵢⱼ
         Tensor(25.)
         """
-        other = _beside(self, other)
+        other = self._beside(other)
         return einsum(_tensordot(self.shape, other.shape, _hashable(axes)), (self, other))
 
     def addmm(self, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
@@ -124,7 +124,7 @@ class LinearAlgebra(Methods):
         >>> Tensor([1.0, 2.0]).addmm([[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]])
         Tensor([[14., 18.]])
         """
-        return _added(self, "addmm", _product(_beside(self, mat1), "mm", mat2), beta, alpha)
+        return _added(self, "addmm", _product(self._beside(mat1), "mm", mat2), beta, alpha)
 
     def baddbmm(self, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
         """β x + α (batch1 @ batch2) of stacks of matrices, as `addmm` does of matrices.
@@ -132,7 +132,7 @@ class LinearAlgebra(Methods):
         >>> Tensor(1.0).baddbmm([[[2.0]], [[3.0]]], [[[4.0]], [[5.0]]]).flatten()
         Tensor([ 9., 16.])
         """
-        return _added(self, "baddbmm", _product(_beside(self, batch1), "bmm", batch2), beta, alpha)
+        return _added(self, "baddbmm", _product(self._beside(batch1), "bmm", batch2), beta, alpha)
 
     def linear(self, weight: Any, bias: Any = None) -> Tensor:
         """x Wᵀ + b: self of shape (…, in), weight (out, in), bias (out,) give (…, out).
@@ -149,13 +149,9 @@ class LinearAlgebra(Methods):
 # ---- what they have in common ------------------------------------------------------------------
 
 
-def _beside(x: Methods, value: Any) -> Any:
-    return value if isinstance(value, Methods) else x._coerced(value)
-
-
 def _product(x: Methods, name: str, other: Any) -> Tensor:
     """`matmul` of just the shapes that the name stands for."""
-    other = _beside(x, other)
+    other = x._beside(other)
     a, b = x.shape, other.shape
     lengths_fit = a[-1:] == b[-2:][:1] and (len(a) < 3 or a[:1] == b[:1])
     if (len(a), len(b)) != _AXES[name] or not lengths_fit:

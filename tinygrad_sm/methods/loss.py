@@ -171,11 +171,11 @@ class Loss(Methods):
         if log_target:
             loss = _reduced(t.exp() * (t - x), summed)
         else:
-            negative = t._data < 0
-            if negative.any():
+            values = t._data
+            if values.size and values.item(values.argmin()) < 0:
                 raise LabelError(
                     f"kl_div needs target probabilities of at least 0, got "
-                    f"{_first(t._data, negative)}; for their logarithms pass log_target=True"
+                    f"{_first(values, values < 0)}; for their logarithms pass log_target=True"
                 )
             loss = self._record(ops.kl_div, (x, t), {"reduction": summed})
         if reduction == "batchmean" and x.ndim:
@@ -208,6 +208,13 @@ class Loss(Methods):
         Tensor([0.2877, 0.6931])
         """
         as_reduction(reduction)
+        if (
+            weight is None
+            and ignore_index < 0
+            and isinstance(target, Methods)
+            and labels.are_plain_indices(self._data, target._data)
+        ):
+            return self._record(ops.nll_loss, (self, target), {"reduction": reduction})
         target = _labels(self, "nll_loss", "log-probabilities", target, ignore_index)
         given, classes = target._data, self.shape[min(1, self.ndim - 1)]
         plain = weight is None and ignore_index < 0

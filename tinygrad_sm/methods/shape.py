@@ -446,9 +446,6 @@ class Shape(Methods):
 
     # ---- picking by index ----------------------------------------------------------------------
 
-    def _beside(self, value: Any) -> Tensor:
-        return _tensor(value if isinstance(value, Methods) else self._coerced(value))
-
     def _picked(self, axis: int, places: Any) -> Tensor:
         """The elements at these places along an axis."""
         key = (*(slice(None),) * axis, places) if axis else places
@@ -525,7 +522,7 @@ class Shape(Methods):
         Tensor([[2.],
                 [3.]])
         """
-        return self._by_index(ops.gather, axis, index)
+        return self._by_index(ops.gather, axis, self._index(index))
 
     def take_along_axis(self, indices: Any, axis: int | None = None) -> Tensor:
         """As `gather`, with the arguments of NumPy: the shapes broadcast, and −1 is the last.
@@ -596,14 +593,14 @@ class Shape(Methods):
 
     def _index(self, index: Any) -> Any:
         """A tensor of integers."""
-        array = _integers(index)
-        return index if isinstance(index, Methods) else self._coerced(array)
+        if isinstance(index, Methods) and index._data.dtype.kind in "iu":
+            return index
+        return self._coerced(_integers(index))
 
     def _by_index(self, op: ops.Op, axis: int, index: Any, *others: Any) -> Tensor:
         """Apply an operation that an index along an axis leads. A single number counts as a row."""
-        index = self._index(index)
-        ndim = self._data.ndim
-        if not (ndim and index.ndim) and ndim + index.ndim < 2:
+        ndim, index_ndim = self._data.ndim, index._data.ndim
+        if not (ndim and index_ndim) and ndim + index_ndim < 2:
             one_axis(axis, 1)
             rows = tuple(map(_lifted, (self, index, *others)))
             result = rows[0]._record(op, rows, {"axis": 0})
@@ -611,7 +608,7 @@ class Shape(Methods):
         if not 0 <= axis < ndim:
             axis = one_axis(axis, ndim or 1)
         try:
-            if index.ndim == ndim:
+            if index_ndim == ndim:
                 return self._record(op, (self, index, *others), {"axis": axis})
         except IndexError:
             lengths = zip(index.shape, self.shape, strict=True)
