@@ -35,7 +35,7 @@ def main() -> None:
     loss_fn = nn.CrossEntropyLoss()
     optimizer = nn.optim.SGD(model.parameters(), lr=options.lr, weight_decay=options.weight_decay)
 
-    history = {"loss": ([], []), "accuracy": ([], [])}
+    history = {what: {"train": [], "held out": []} for what in ("loss", "accuracy")}
     progress = tqdm(range(options.epochs), unit="epoch")
     for _ in progress:
         for x, y in loader:
@@ -44,11 +44,11 @@ def main() -> None:
             loss.backward()
             optimizer.step()
 
-        for part, data in enumerate((train, test)):
+        for part, data in (("train", train), ("held out", test)):
             loss, accuracy = evaluate(model, loss_fn, data)
             history["loss"][part].append(loss)
             history["accuracy"][part].append(accuracy)
-        train_loss, test_loss = (losses[-1] for losses in history["loss"])
+        train_loss, test_loss = (losses[-1] for losses in history["loss"].values())
         progress.set_description(
             f"loss {train_loss:.4f} train, {test_loss:.4f} held out; {accuracy:.1%} right",
             refresh=False,
@@ -81,11 +81,8 @@ def draw_pictures(out, model, loss_fn, train, test, history) -> None:
     drawing = draw(loss, title="One step: scores forward, gradients back")
     drawing.render(out / "graph", format="svg", cleanup=True)
 
-    figure = plots.Figure(figsize=(9, 3.4), layout="constrained", dpi=130)
-    left, right = figure.subplots(1, 2)
-    for ax, (what, parts) in zip((left, right), history.items(), strict=True):
-        plots.curves(dict(zip(("train", "held out"), parts, strict=True)), ax=ax, ylabel=what)
-    figure.savefig(out / "history.png")
+    curves = plots.history(history)
+    curves[0].figure.savefig(out / "history.png")
 
     weights = plots.weight_templates(model.weight, shape=(8, 8))
     weights.flat[0].figure.savefig(out / "weights.png")

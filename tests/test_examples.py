@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import nn
-from tinygrad_sm import zeros
+from tinygrad_sm import Tensor, zeros
 
 ROOT = Path(__file__).parent.parent
 
@@ -235,3 +235,77 @@ def test_the_seed_decides(script, tmp_path, monkeypatch, capsys):
     )
     assert first == again
     assert first != other
+
+
+# ---- the multilayer perceptron -----------------------------------------------------------------
+
+
+def test_an_mlp_recognises_more_digits_than_softmax_regression_and_leaves_its_pictures(tmp_path):
+    assert accuracy(run("mlp.py", "--out", tmp_path)) >= 97
+    assert names_in(tmp_path) == {
+        "graph.svg",
+        "history.png",
+        "hidden.png",
+        "confusion.png",
+        "mistakes.png",
+    }
+    graph = (tmp_path / "graph.svg").read_text()
+    for word in ("hidden: Linear", "relu", "scores: Linear", "folded", "cross_entropy"):
+        assert word in graph
+
+
+def test_eight_hidden_units_do_and_a_seed_gives_the_same_numbers(tmp_path, monkeypatch, capsys):
+    options = ["--hidden", 8, "--epochs", 15, "--out", tmp_path]
+    output = run_here("mlp.py", monkeypatch, capsys, *options)
+    assert accuracy(output) >= 85
+    assert run_here("mlp.py", monkeypatch, capsys, *options) == output
+
+
+# ---- decision boundaries -----------------------------------------------------------------------
+
+
+def test_hidden_layers_bend_the_boundary_around_the_spirals(tmp_path, monkeypatch, capsys):
+    options = ["--epochs", 60, "--out", tmp_path]
+    bent = run_here("spirals.py", monkeypatch, capsys, *options)
+    straight = run_here("spirals.py", monkeypatch, capsys, *options, "--hidden")
+    assert accuracy(straight) < 60
+    assert accuracy(bent) > 90
+    assert names_in(tmp_path) == {"boundary.png", "layers.png", "loss.png"}
+
+
+@pytest.mark.parametrize("dataset", ["moons", "circles", "xor"])
+def test_one_hidden_layer_does_for_simpler_sets(dataset, tmp_path, monkeypatch, capsys):
+    options = ["--dataset", dataset, "--hidden", 16, "--epochs", 40, "--out", tmp_path]
+    assert accuracy(run_here("spirals.py", monkeypatch, capsys, *options)) > 93
+
+
+# ---- optimizers --------------------------------------------------------------------------------
+
+
+def final_losses(output):
+    return {name: float(loss) for name, loss in re.findall(r"^(\S+) +loss +(\S+)", output, re.M)}
+
+
+def test_momentum_gets_along_the_valley_where_sgd_does_not(tmp_path, monkeypatch, capsys):
+    losses = final_losses(run_here("optimizers.py", monkeypatch, capsys, "--out", tmp_path))
+    assert losses["SGD"] > 1
+    assert losses["SGD"] > losses["Adam"] > losses["momentum"] > losses["L-BFGS"]
+    assert losses["Nesterov"] < 1e-3
+    assert names_in(tmp_path) == {"paths.png", "losses.png"}
+
+
+def test_a_learning_rate_too_large_leaves_the_valley(tmp_path, monkeypatch, capsys):
+    options = ["--surface", "bowl", "--lr", 0.11, "--epochs", 100, "--out", tmp_path]
+    losses = final_losses(run_here("optimizers.py", monkeypatch, capsys, *options))
+    # Gradient descent needs lr < 2 / curvature = 0.1 across; momentum bears 2 (1 + 0.9) / 20.
+    assert losses["SGD"] > 1e5
+    assert losses["momentum"] < 1
+    assert losses["Nesterov"] > 1e5
+
+
+def test_the_surfaces_are_lowest_where_they_say():
+    for surface in load("optimizers.py").SURFACES.values():
+        x, y = (Tensor(v, dtype=float, requires_grad=True) for v in surface.lowest)
+        loss = surface.loss(x, y)
+        loss.backward()
+        assert (loss.item(), x.grad, y.grad) == (0, 0, 0)

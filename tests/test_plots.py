@@ -12,6 +12,15 @@ from tinygrad_sm import Tensor
 from tinygrad_sm.viz import plots
 
 
+def bowl(x, y):
+    return x * x + 9 * y * y
+
+
+def scores(x):
+    """Of two classes: the second is the more probable where x[0] > 0.5."""
+    return x @ Tensor([[0.0, 20.0], [0.0, 0.0]]) + Tensor([10.0, 0.0])
+
+
 def test_curves_are_named_and_start_at_epoch_1():
     ax = plots.curves({"train": [3.0, 2.0, 1.0], "held out": [3.0, 2.5, 2.0]}, ylabel="loss")
     assert [line.get_label() for line in ax.lines] == ["train", "held out"]
@@ -29,6 +38,10 @@ def test_every_plot_draws_on_the_axes_it_is_given():
     assert plots.cross_entropy_curve(ax) is ax
     axes = plots.Figure().subplots(1, 2, squeeze=False)
     assert plots.weight_templates(np.ones((2, 4)), (2, 2), axes=axes) is axes
+    row = axes[0]
+    assert plots.history({"a": {"b": [1.0]}, "c": {"d": [1.0]}}, axes=row) is row
+    assert plots.decision_boundary(scores, np.eye(2), [0, 1], ax=ax, points=5) is ax
+    assert plots.loss_surface(bowl, {"a": np.eye(2)}, ax=ax, points=5) is ax
 
 
 def test_weight_templates_share_one_scale_with_white_at_zero():
@@ -44,6 +57,13 @@ def test_weight_templates_share_one_scale_with_white_at_zero():
 def test_two_pictures_of_weights_can_have_one_scale():
     axes = plots.weight_templates(np.ones((1, 4)), (2, 2), largest=5)
     assert (axes[0, 0].images[0].norm.vmin, axes[0, 0].images[0].norm.vmax) == (-5, 5)
+
+
+def test_weight_templates_have_the_titles_they_are_given_one_for_each_row():
+    axes = plots.weight_templates(np.ones((2, 4)), (2, 2), titles=["a", "b"])
+    assert [ax.get_title() for ax in axes.flat[:2]] == ["a", "b"]
+    with pytest.raises(ValueError, match="shorter"):
+        plots.weight_templates(np.ones((2, 4)), (2, 2), titles=["a"])
 
 
 def test_weights_of_all_zeros_can_be_drawn():
@@ -74,6 +94,82 @@ def test_mistakes_come_surest_first_and_only_mistakes():
 def test_no_mistake_is_an_empty_picture():
     axes = plots.mistakes(np.zeros((1, 2, 2)), [0], [[1.0, 0.0]])
     assert not axes[0, 0].images
+
+
+def test_history_has_a_panel_for_each_quantity():
+    axes = plots.history({"loss": {"train": [2.0, 1.0]}, "accuracy": {"train": [0.5, 0.7]}})
+    assert [ax.get_ylabel() for ax in axes] == ["loss", "accuracy"]
+    assert [list(ax.lines[0].get_ydata()) for ax in axes] == [[2, 1], [0.5, 0.7]]
+
+
+# ---- functions of the plane --------------------------------------------------------------------
+
+
+def lines_drawn(ax):
+    """The vertices of the contour lines."""
+    return np.concatenate([path.vertices for path in ax.collections[0].get_paths()])
+
+
+def test_the_decision_boundary_is_where_two_classes_are_equally_probable():
+    ax = plots.decision_boundary(scores, np.float32([[0, 0], [1, 1]]), [0, 1], points=41)
+    line = lines_drawn(ax)
+    assert lines_drawn(plots.decision_boundary(scores, [[0, 0], [1, 1]], [0, 1])).size  # ints
+    np.testing.assert_allclose(line[:, 0], 0.5, atol=1e-6)
+    assert (line[:, 1].min(), line[:, 1].max()) == pytest.approx((-0.1, 1.1))
+
+
+def test_the_colour_is_the_class_s_and_paler_where_it_is_less_sure():
+    ax = plots.decision_boundary(scores, np.float32([[0, 0], [1, 1]]), [0, 1], points=41)
+    row = ax.images[0].get_array()[20]
+    assert row[0, 2] > row[0, 0]  # blue on the left
+    assert row[-1, 0] > row[-1, 2]  # orange on the right
+    assert row[20].min() > max(row[0].min(), row[-1].min())
+
+
+def test_three_classes_meet_and_one_alone_has_no_boundary():
+    x, y = np.float32([[1, 0], [0, 1], [-1, -1]]), [0, 1, 2]
+    three = Tensor([[1.0, 0.0, -1.0], [0.0, 1.0, -1.0]])
+    assert len(plots.decision_boundary(lambda p: p @ three, x, y, points=21).collections) == 4
+    alone = Tensor([9.0, 0.0, 0.0])
+    ax = plots.decision_boundary(lambda p: p @ three * 0 + alone, x, y, points=21)
+    (points,) = ax.collections
+    np.testing.assert_array_equal(points.get_offsets(), x)
+
+
+def test_a_boundary_is_drawn_without_recording():
+    weight = Tensor(np.eye(2), requires_grad=True)
+    recorded = []
+
+    def model(x):
+        recorded.append((x @ weight).requires_grad)
+        return x @ weight
+
+    plots.decision_boundary(model, np.eye(2), [0, 1], points=3)
+    assert recorded == [False]
+
+
+def test_the_loss_surface_has_the_paths_by_name_and_room_for_them():
+    paths = {"a": [[2, 1], [1, 0]], "b": [[2, 1], [0, -1], [np.inf, 0]]}
+    ax = plots.loss_surface(bowl, paths, points=21, colours=["red", "blue"])
+    named = {line.get_label(): line for line in ax.lines}
+    assert {name: line.get_color() for name, line in named.items()} == {"a": "red", "b": "blue"}
+    np.testing.assert_array_equal(named["a"].get_xydata(), paths["a"])
+    assert ax.get_xlim() == pytest.approx((-0.2, 2.2))
+    assert ax.get_ylim() == pytest.approx((-1.2, 1.2))
+
+
+def test_on_a_contour_the_loss_is_the_same():
+    ax = plots.loss_surface(bowl, {"a": [[-2, -2], [2, 2]]}, points=201)
+    contours = ax.collections[1]
+    assert len(contours.get_paths()) > 5
+    for path in contours.get_paths():
+        if len(path.vertices):
+            losses = bowl(*path.vertices.T)
+            assert losses.std() < 0.01 * losses.mean() + 1e-3
+
+
+def test_a_flat_surface_can_be_drawn():
+    plots.loss_surface(lambda x, y: x * 0 + y * 0, {"a": [[0, 0]]}, points=5)
 
 
 def test_without_matplotlib_the_fix_is_named():

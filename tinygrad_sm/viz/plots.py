@@ -6,7 +6,8 @@ Each function draws on the axes given as `ax`, or on a figure of its own, and re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,18 @@ import numpy.typing as npt
 
 try:
     from matplotlib.axes import Axes
-    from matplotlib.colors import TwoSlopeNorm
+    from matplotlib.colors import TwoSlopeNorm, to_rgb
     from matplotlib.figure import Figure
 except ImportError as error:
     raise ImportError('plots need matplotlib: pip install "tinygrad-sm[viz]"') from error
 
+from tinygrad_sm.autograd import no_grad
 from tinygrad_sm.tensor import Tensor
 from tinygrad_sm.viz.text import number
 
 BLUE, ORANGE, GREY, LIGHT = "#2F6DA8", "#D9822B", "#6F7782", "#C9CED6"
+# For classes and for lines: told apart by the colour-blind as well.
+COLOURS = (BLUE, ORANGE, "#2A9D7C", "#B5477D", "#3A3F47", "#6FB1DE")
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
@@ -42,19 +46,20 @@ def curves(
     ax: Axes | None = None,
     ylabel: str = "",
     title: str = "",
+    xlabel: str = "epoch",
 ) -> Axes:
-    """One line for each entry of `history`, over the epochs from 1 on, named at its end.
+    """One line for each entry of `history`, over the epochs from 1 on, with its name.
 
     >>> ax = curves({"train": [2.0, 1.0], "held out": [2.1, 1.3]}, ylabel="loss")
     >>> [line.get_label() for line in ax.lines]
     ['train', 'held out']
     """
     ax = _axes(ax, (5.2, 3.4))
-    for (name, values), colour in zip(history.items(), (BLUE, ORANGE, GREY, "black"), strict=False):
+    for (name, values), colour in zip(history.items(), cycle(COLOURS), strict=False):
         epochs = range(1, len(values) + 1)
         ax.plot(epochs, values, color=colour, label=name, linewidth=1.8)
     ax.legend(frameon=False)
-    ax.set_xlabel("epoch")
+    ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.set_title(title)
     ax.grid(color=LIGHT, linewidth=0.5)
@@ -68,12 +73,13 @@ def weight_templates(
     axes: npt.NDArray[Any] | None = None,
     columns: int = 5,
     largest: float | None = None,
+    titles: Sequence[str] | None = None,
 ) -> npt.NDArray[Any]:
     """The rows of a weight matrix as images: where ink speaks for a class, and where against it.
 
     weight: (classes, features), as `nn.Linear.weight` has it.
     shape: (height, width) of an image, height · width = features.
-
+    titles: what stands above each row's image; by default its number.
     largest: the weight with the darkest colour; by default the largest there is.
 
     All images share one colour scale with white at 0. Returns the array of axes.
@@ -91,10 +97,12 @@ def weight_templates(
     scale = TwoSlopeNorm(0, -largest, largest)
     for ax in axes.flat:
         ax.set_visible(False)
-    for label, (row, ax) in enumerate(zip(weight, axes.flat, strict=False)):
+    titles = [str(label) for label in range(len(weight))] if titles is None else titles
+    rows_titled = zip(weight, titles, strict=True)
+    for ax, (row, title) in zip(axes.flat, rows_titled, strict=False):
         ax.set_visible(True)
         image = ax.imshow(row.reshape(shape), cmap="RdBu", norm=scale)
-        ax.set_title(str(label), fontsize=11)
+        ax.set_title(title, fontsize=11)
         _bare(ax)
     bar = axes.flat[0].figure.colorbar(image, ax=list(axes.flat), shrink=0.8)
     bar.set_label("against  ←  weight  →  for")
@@ -268,3 +276,140 @@ def cross_entropy_curve(ax: Axes | None = None, slope: bool = False) -> Axes:
     ax.grid(color=LIGHT, linewidth=0.5)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def history(
+    quantities: Mapping[str, Mapping[str, Sequence[float]]],
+    axes: npt.NDArray[Any] | None = None,
+) -> npt.NDArray[Any]:
+    """How training went: the `curves` of each quantity in a panel of its own, side by side.
+
+    >>> axes = history({"loss": {"train": [2.0, 1.0]}, "accuracy": {"train": [0.1, 0.7]}})
+    >>> [ax.get_ylabel() for ax in axes]
+    ['loss', 'accuracy']
+    """
+    if axes is None:
+        width = 4.5 * len(quantities)
+        figure = Figure(figsize=(width, 3.4), layout="constrained", dpi=130)
+        axes = figure.subplots(1, len(quantities), squeeze=False)[0]
+    for ax, (quantity, lines) in zip(axes, quantities.items(), strict=True):
+        curves(lines, ax=ax, ylabel=quantity)
+    return axes
+
+
+# ---- functions of the plane --------------------------------------------------------------------
+
+
+def decision_boundary(
+    model: Callable[[Tensor], Tensor],
+    x: Any,
+    y: Any,
+    ax: Axes | None = None,
+    xlim: tuple[float, float] | None = None,
+    ylim: tuple[float, float] | None = None,
+    points: int = 200,
+) -> Axes:
+    """What a classifier makes of every point of the plane, under the points of its data.
+
+    model: takes a Tensor of points, (N, 2), and gives the scores of the classes, (N, classes); in
+        evaluation mode, if it has one.
+    x: (N, 2); y: (N,), the classes.
+    xlim, ylim: the part of the plane to show; by default where the points are.
+    points: how many places to ask the model at, in each direction.
+
+    The colour is that of the classes, mixed by their probabilities (the softmax of the scores):
+    pale where the model is unsure. The lines are the boundary, where two classes are equally
+    probable.
+
+    >>> axis = Tensor([[1.0, -1.0], [0.0, 0.0]])
+    >>> ax = decision_boundary(lambda x: x @ axis, [[1.0, 0.0], [-1.0, 0.0]], [0, 1])
+    >>> ax.get_aspect()
+    1.0
+    """
+    ax = _axes(ax, (4.2, 4.2))
+    x, y = np.asarray(x), np.asarray(y)
+    xlim, ylim = (limits or _around(v) for limits, v in zip((xlim, ylim), x.T, strict=True))
+    grid = np.stack(np.meshgrid(*_grid(xlim, ylim, points)), axis=-1)
+    grid = grid.astype(np.result_type(x, np.float32))  # as the model is used to
+    with no_grad():
+        p = model(Tensor(grid.reshape(-1, 2))).softmax().numpy()
+    p = p.reshape(points, points, -1)
+    classes = p.shape[-1]
+    colours = np.array([to_rgb(COLOURS[k % len(COLOURS)]) for k in range(classes)])
+    # Pale at equal probabilities, where colour says nothing.
+    sure = ((p.max(axis=-1, keepdims=True) - 1 / classes) / (1 - 1 / classes)).clip(0, 1)
+    strength = 0.12 + 0.5 * sure
+    image = 1 - strength * (1 - p @ colours)
+    ax.imshow(
+        image, extent=(*xlim, *ylim), origin="lower", interpolation="bilinear", aspect="equal"
+    )
+    for k in range(1 if classes == 2 else 0, classes):
+        lead = p[..., k] - np.delete(p, k, axis=-1).max(axis=-1)
+        if lead.min() < 0 < lead.max():
+            ax.contour(*_grid(xlim, ylim, points), lead, [0], colors="black", linewidths=1.2)
+    ax.scatter(x[:, 0], x[:, 1], c=colours[y], s=14, edgecolors="white", linewidths=0.5, zorder=3)
+    ax.set_xlim(xlim)
+    ax.set_ylim(ylim)
+    _bare(ax)
+    return ax
+
+
+def loss_surface(
+    function: Callable[[Tensor, Tensor], Tensor],
+    paths: Mapping[str, Any],
+    ax: Axes | None = None,
+    xlim: tuple[float, float] | None = None,
+    ylim: tuple[float, float] | None = None,
+    points: int = 300,
+    colours: Sequence[str] = COLOURS,
+) -> Axes:
+    """A function of two numbers as contours, and the paths that were taken on it.
+
+    function: takes two Tensors, x and y, and gives the loss at each pair of their elements.
+    paths: by name, the places one after the other, of shape (steps + 1, 2).
+    xlim, ylim: the part of the plane to show; by default where the paths are.
+    points: how many places to ask the function at, in each direction.
+    colours: of the paths, one after the other.
+
+    Each step is a dot, the last a large one. The contours are closer together near the lowest loss
+    shown: from one to the next, the distance from it grows by about the same factor.
+
+    >>> ax = loss_surface(lambda x, y: x * x + 9 * y * y, {"descent": [[2, 1], [1, 0], [0, 0]]})
+    >>> [line.get_label() for line in ax.lines]
+    ['descent']
+    """
+    ax = _axes(ax, (6.0, 4.6))
+    paths = {name: np.asarray(path) for name, path in paths.items()}
+    everywhere = np.concatenate(list(paths.values()))
+    everywhere = everywhere[np.isfinite(everywhere).all(axis=1)]
+    xlim, ylim = (
+        limits or _around(v) for limits, v in zip((xlim, ylim), everywhere.T, strict=True)
+    )
+    x, y = np.meshgrid(*_grid(xlim, ylim, points))
+    with no_grad():
+        loss = function(Tensor(x), Tensor(y)).numpy()
+    height = loss - loss.min()
+    height = np.log10(height + 0.01 * np.median(height) + 1e-30)
+    ax.contourf(x, y, height, 14, cmap="Greys_r", alpha=0.5)
+    ax.contour(x, y, height, 14, colors="white", linewidths=0.6, linestyles="solid")
+    for (name, path), colour in zip(paths.items(), cycle(colours), strict=False):
+        ax.plot(*path.T, marker=".", color=colour, label=name, linewidth=1.4, markersize=4)
+        ax.scatter(path[-1, 0], path[-1, 1], s=49, color=colour, edgecolors="white", zorder=3)
+    ax.set_xlim(xlim)
+    ax.set_ylim(ylim)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def _around(values: npt.NDArray[Any]) -> tuple[float, float]:
+    """From the least of the values to the greatest, and a margin."""
+    least, greatest = float(values.min()), float(values.max())
+    margin = 0.1 * (greatest - least) or 1.0
+    return least - margin, greatest + margin
+
+
+def _grid(
+    xlim: tuple[float, float], ylim: tuple[float, float], points: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The places along each axis."""
+    return np.linspace(*xlim, points), np.linspace(*ylim, points)
