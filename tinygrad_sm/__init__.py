@@ -85,7 +85,7 @@ from tinygrad_sm.functions import (
     where,
 )
 from tinygrad_sm.gradcheck import gradcheck
-from tinygrad_sm.tensor import Tensor
+from tinygrad_sm.tensor import Tensor, note_writes
 from tinygrad_sm.values import get_default_dtype, set_default_dtype
 
 __version__ = "0.1.0"
@@ -161,6 +161,7 @@ __all__ = [
     "mv",
     "ne",
     "no_grad",
+    "note_writes",
     "ones",
     "ones_like",
     "outer",

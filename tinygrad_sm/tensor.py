@@ -13,7 +13,7 @@ array([2., 4., 6.], dtype=float32)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import Any, ClassVar, cast
 
@@ -156,7 +156,7 @@ class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax, Loss, Normal
         """The values, as a NumPy array that can be written to.
 
         An assignment, `t.data = …` or `t.data -= …`, is noted: a graph that used the old values
-        refuses to go back. Writing to some elements, `t.data[i] = …`, is not noted.
+        refuses to go back. Writing to some elements, `t.data[i] = …`, is not: see `note_writes`.
         """
         return self._data
 
@@ -175,9 +175,7 @@ class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax, Loss, Normal
                     f"of dtype {self._data.dtype}"
                 )
             self._data = np.array(new, dtype=self._data.dtype)
-        version = self._version or self._share_version()
-        with writing:
-            version.number = latest_write.number = next_number()
+        note_writes((self,))
 
     @property
     def grad(self) -> Array | None:
@@ -549,6 +547,25 @@ class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax, Loss, Normal
         values = self._data
         values[as_key(key)] = value._data if isinstance(value, Tensor) else value
         self.data = values
+
+
+def note_writes(tensors: Iterable[Tensor]) -> None:
+    """Note that the values of tensors were changed in place, as an optimizer's step does.
+
+    A graph that used the old values then refuses to go back.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True)
+    >>> loss = (w * w).sum()
+    >>> w.data *= 2  # an assignment: noted
+    >>> w.data[0] = 5.0  # a write to elements: not noted, so do it by hand
+    >>> note_writes([w])
+    """
+    with writing:
+        number = latest_write.number = next_number()
+        for t in tensors:
+            if t._version is None:
+                t._version = Version()
+            t._version.number = number
 
 
 def _hand_out(gradients: dict[Tensor, Any]) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nn.module import Parameter
-from tinygrad_sm import Tensor, enable_grad
+from tinygrad_sm import Tensor, enable_grad, note_writes
 
 Array = npt.NDArray[Any]
 Group = dict[str, Any]  # "params" and the options for them
@@ -185,19 +185,23 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            altered = group.get("weight_decay") or group.get("maximize")
-            for p in group["params"]:
-                g = p.grad
-                if g is not None:
-                    state = self.state.get(p)
-                    if state is None:
-                        state = self.new_state(p)
-                    data = p.data
-                    if altered:
-                        g = _direction(data, g, state, group)
-                    self.update_one(data, g, state, group)
-                    p.data = data  # it was written to in place: graphs that used it shall know
+        changed = []
+        try:
+            for group in self.param_groups:
+                altered = group.get("weight_decay") or group.get("maximize")
+                for p in group["params"]:
+                    g = p.grad
+                    if g is not None:
+                        state = self.state.get(p)
+                        if state is None:
+                            state = self.new_state(p)
+                        data = p.data
+                        changed.append(p)
+                        if altered:
+                            g = _direction(data, g, state, group)
+                        self.update_one(data, g, state, group)
+        finally:
+            note_writes(changed)  # graphs that used the old values shall know
         return loss
 
     def update_one(self, p: Array, g: Array, state: State, group: Group) -> None:
