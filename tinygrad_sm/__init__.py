@@ -93,10 +93,10 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """Load the pictures when they are first asked for: importing the engine stays quick."""
-    if name in ("draw", "Graph"):
+    if name in ("draw", "explain", "Graph"):
         from tinygrad_sm import graph, viz
 
-        return viz.draw if name == "draw" else graph.Graph
+        return getattr(graph if name == "Graph" else viz, name)
     raise AttributeError(f"module 'tinygrad_sm' has no attribute {name!r}")
 
 
@@ -127,6 +127,7 @@ __all__ = [
     "einsum",
     "enable_grad",
     "eq",
+    "explain",
     "eye",
     "floor_divide",
     "fmod",

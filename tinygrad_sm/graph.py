@@ -25,9 +25,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_sm.autograd import backpropagate, inner_tensors
+from tinygrad_sm import ops
+from tinygrad_sm.autograd import _check_unchanged, backpropagate, inner_tensors
 from tinygrad_sm.errors import GradientError
 from tinygrad_sm.ops import Op
+from tinygrad_sm.ops import elementwise as elementwise_ops
 from tinygrad_sm.tensor import Tensor
 
 Array = npt.NDArray[Any]
@@ -68,6 +70,27 @@ class Node:
         return self.value.shape
 
 
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one input of an operation gets in the backward pass."""
+
+    place: int  # which of the inputs
+    local: Array | None  # of an elementwise operation: how fast the result grows with the input
+    product: Array  # what the rule gives; with `local`, that is g · local
+    gradient: Array  # the same, summed over the axes along which the input was stretched
+    earlier: Array | None  # what had come to this input on other paths
+    total: Array  # that and this
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One operation's turn in the backward pass."""
+
+    id: str
+    upstream: Array  # g, the gradient of the loss with respect to the operation's result
+    contributions: tuple[Contribution, ...]  # to the inputs that need a gradient
+
+
 class Graph:
     """The tensor and everything it was computed from, oldest first, as nodes.
 
@@ -100,6 +123,32 @@ class Graph:
         chosen = [t for t in self._tensors if self._ids[t] in ids]
         gradients, notes = _gradients(self._root, [t for t in chosen if t in self._places])
         return [self._node(t, gradients.get(t), notes.get(t)) for t in chosen]
+
+    def backward_turns(self) -> list[Turn]:
+        """The backward pass once more, in its order, with all that lies between g and a gradient.
+
+        It starts as the last `backward` did, or from 1 if there was none. Nothing is changed.
+        """
+        if not self._root.requires_grad:
+            return []
+        seed = self._root._backward_seed
+        gradients = {self._root: self._root._seed(None) if seed is None else seed}
+        turns = []
+        for t in inner_tensors([self._root]):
+            if t in gradients and t._op is not None:
+                contributions = []
+                g = gradients[t]
+                for place, local, product, gradient in _contributions(t, g):
+                    x = t._inputs[place]
+                    earlier = gradients.get(x)
+                    total = gradient if earlier is None else earlier + gradient
+                    gradients[x] = total
+                    arrays = (local, product, gradient, earlier, total)
+                    contributions.append(
+                        Contribution(place, *(None if a is None else _read_only(a) for a in arrays))
+                    )
+                turns.append(Turn(self._ids[t], _read_only(g), tuple(contributions)))
+        return turns
 
     def _node(self, t: Tensor, gradient: Array | None, note: str | None) -> Node:
         if note is None:
@@ -167,6 +216,37 @@ def _gradients(root: Tensor, wanted: list[Tensor]) -> tuple[dict[Tensor, Array],
         elif kept[t] is not None:
             found[t] = kept[t]
     return {t: _read_only(g) for t, g in found.items()}, notes | dict.fromkeys(found, "")
+
+
+def _contributions(t: Tensor, g: Any) -> Iterator[tuple[int, Any, Any, Any]]:
+    """For each input that needs a gradient: its place, the derivative of each element of the result
+    if the operation is elementwise, what the rule gives, and that in the shape of the input.
+
+    It is the inner loop of `backpropagate`, which keeps less.
+    """
+    op = t._op
+    assert op is not None
+    _check_unchanged(t, t._inputs)
+    values = (*t._arrays, t._saved) if op.saves else t._arrays
+    elementwise = getattr(elementwise_ops, op.name, None) is op
+
+    def apply(g: Any) -> tuple[Any, ...]:
+        """What the rules give for each input, None for one that needs no gradient."""
+        if op.together:
+            assert op.rules[0] is not None
+            return tuple(op.rules[0](g, t._data, *values, **t._attributes))
+        return tuple(
+            rule(g, t._data, *values, **t._attributes) if rule and x._requires_grad else None
+            for x, rule in zip(t._inputs, op.rules, strict=False)
+        )
+
+    with np.errstate(all="ignore"):
+        products = apply(g)
+        locals_ = apply(np.ones_like(t._data)) if elementwise else (None,) * len(products)
+        for place, (x, product) in enumerate(zip(t._inputs, products, strict=False)):
+            if product is not None and x._requires_grad:
+                gradient = ops.sum_to(product, shape=x.shape) if op.broadcasts else product
+                yield place, locals_[place], product, gradient.astype(x.dtype, copy=False)
 
 
 def _read_only(array: Any) -> Array:

@@ -1,6 +1,7 @@
 """Pictures of a computation graph. They read only `tinygrad_sm.graph`."""
 
 from tinygrad_sm.viz.draw import draw
+from tinygrad_sm.viz.explain import explain
 from tinygrad_sm.viz.render import Drawing, RenderError
 
-__all__ = ["Drawing", "RenderError", "draw"]
+__all__ = ["Drawing", "RenderError", "draw", "explain"]
