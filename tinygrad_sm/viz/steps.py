@@ -7,6 +7,7 @@ A block is a text, a formula, or a row of arrays with signs between them.
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import math
@@ -21,7 +22,7 @@ import tinygrad_sm
 from tinygrad_sm import ops
 from tinygrad_sm.graph import Contribution, Graph, Node, Turn
 from tinygrad_sm.tensor import Tensor
-from tinygrad_sm.viz.draw import SYMBOLS, _setting
+from tinygrad_sm.viz.draw import SYMBOLS, _setting, _title
 from tinygrad_sm.viz.fold import is_inlined
 from tinygrad_sm.viz.text import clean, number
 
@@ -29,7 +30,8 @@ Array = npt.NDArray[Any]
 Block = dict[str, Any]
 Step = dict[str, Any]
 
-TABLE = (8, 10)  # up to so many rows and columns an array is shown as numbers
+TABLE = (10, 10, 80)  # up to so many rows, columns and elements an array is shown as numbers
+LABELS = (8, 16)  # class labels are shown as numbers for longer, in rows
 CORNER = (5, 5)  # of a larger one
 HEAT = 64  # rows and columns of a heat map, at most
 BINS = 24
@@ -48,10 +50,10 @@ FORMULAS = {
 }
 # What an operation does, where the first line of a method's docstring says more than is needed.
 SAYS = {
-    "add": "Element by element, the two are added.",
-    "subtract": "Element by element, the second is taken from the first.",
-    "multiply": "Element by element, the two are multiplied.",
-    "divide": "Element by element, the first is divided by the second.",
+    "add": "The two are added.",
+    "subtract": "The second is taken from the first.",
+    "multiply": "The two are multiplied.",
+    "divide": "The first is divided by the second.",
     "power": "The base, multiplied by itself as often as the exponent says.",
     "linear": "Each row x of the input gets a score x Wᵀ + b from each row of the weight: the "
     "products of its elements with that row's, added up, and the bias added.",
@@ -84,9 +86,13 @@ class Arrays:
 def describe(array: Array) -> dict[str, Any]:
     """An array as a page shows it: all of a small one, what a large one looks like."""
     record: dict[str, Any] = {"shape": list(array.shape), "dtype": str(array.dtype)}
+    if array.ndim == 1 and array.dtype.kind in "iu" and array.size <= LABELS[0] * LABELS[1]:
+        starts = range(0, array.size, LABELS[1])
+        rows = [array[None, i : i + LABELS[1]] for i in starts]
+        return record | {"numbers": [text for row in rows for text in _written(row, 4)]}
     rows = _as_rows(array)
-    if array.size <= 1 or (array.ndim <= 2 and _fits(rows, TABLE)):
-        digits = 6 if array.size == 1 else 4
+    if array.size <= 1 or (array.ndim <= 2 and _is_small(rows)):
+        digits = 6 if array.size == 1 else 4 if rows.shape[1] <= 7 else 3
         return record | {"numbers": _written(rows, digits)}
     record |= _summary(array)
     record["corner"] = _written(rows[: CORNER[0], : CORNER[1]], 4)
@@ -98,8 +104,8 @@ def _as_rows(array: Array) -> Array:
     return array.reshape(1, -1) if array.ndim < 2 else array.reshape(-1, array.shape[-1])
 
 
-def _fits(rows: Array, limits: tuple[int, int]) -> bool:
-    return rows.shape[0] <= limits[0] and rows.shape[1] <= limits[1]
+def _is_small(rows: Array) -> bool:
+    return all(n <= limit for n, limit in zip((*rows.shape, rows.size), TABLE, strict=True))
 
 
 def _written(rows: Array, digits: int) -> list[str]:
@@ -125,14 +131,20 @@ def _summary(array: Array) -> dict[str, Any]:
     if not finite.size:
         return broken
     low, high = finite.min(), finite.max()
+    largest = max(abs(low), abs(high))
     with np.errstate(all="ignore"):
-        mean = _number(finite.mean().item(), 4)
+        mean = finite.mean().item()
+    if 0 < largest < math.inf and math.isfinite(mean):
+        # No more digits than the others have: below them is rounding.
+        mean = round(mean, 3 - math.floor(math.log10(largest)))
     bins: dict[str, Any] = {}
     if np.isfinite(high - low) and low < high:
         bins = {"bins": np.histogram(finite, BINS)[0].tolist()}
-    return {"min": _number(low.item(), 4), "max": _number(high.item(), 4), "mean": mean} | (
-        bins | broken
-    )
+    return {
+        "min": _number(low.item(), 4),
+        "max": _number(high.item(), 4),
+        "mean": _number(mean, 4),
+    } | (bins | broken)
 
 
 def _heat_map(rows: Array) -> dict[str, Any]:
@@ -188,6 +200,8 @@ def labels(nodes: list[Node]) -> dict[str, str]:
 def expression(node: Node, names: dict[str, str]) -> str:
     """The operation as one would write it, such as w × x."""
     inputs = [names[i] for i in node.inputs]
+    if node.op == "power" and inputs[1] in ("2", "3"):
+        return inputs[0] + {"2": "²", "3": "³"}[inputs[1]]
     if node.op in SYMBOLS and len(inputs) == 2:
         return f"{inputs[0]} {SYMBOLS[node.op]} {inputs[1]}"
     if node.op == "linear":
@@ -209,12 +223,23 @@ def shape(array: Array) -> str:
     return " × ".join(map(str, array.shape)) if array.ndim else "a single number"
 
 
+def _is_formula(rule: str) -> bool:
+    """Whether a rule is an expression, not a sentence."""
+    try:
+        ast.parse(rule, mode="eval")
+    except SyntaxError:
+        return False
+    return bool(rule)
+
+
 def _mathematics(rule: str) -> str:
     """A rule in Python as mathematics.
 
     >>> _mathematics("g * (1 - y * y)")
     'g · (1 − y · y)'
     """
+    if not _is_formula(rule):
+        rule = re.sub("^The ", "the ", rule.split(": ")[0])
     rule = rule.rstrip(".").replace(" ** ", "^").replace(" * ", " · ").replace("-", "−")
     return re.sub(r"\bmath\.", "", rule)
 
@@ -224,7 +249,11 @@ def _derivative(rule: str) -> str:
 
     >>> _derivative("g * (1 - y * y)"), _derivative("-g"), _derivative("g / (2 * y)")
     ('1 − y · y', '−1', '1 / (2 · y)')
+    >>> _derivative("b aᵇ⁻¹ g, which is 0 for b = 0 whatever a is")
+    'b aᵇ⁻¹'
     """
+    if not _is_formula(rule):
+        rule = re.sub(r" g$", "", rule.split(",")[0])
     text = re.sub(r"\bg\b", "1", _mathematics(rule))
     text = re.sub(r"^(−?)1 · ", r"\1", text)
     inner = re.fullmatch(r"\(([^()]*)\)", text)
@@ -280,7 +309,7 @@ class Story:
         return f"∂{self.names[self.root.id]}/∂{self.names[id_]}"
 
     def _step(self, phase: str, node: Node | None, title: str, *blocks: Block, **more: Any) -> Step:
-        where = " › ".join(clean(f"{m.name or m.kind}", 40) for m in node.modules) if node else ""
+        where = " › ".join(clean(_title(m), 40) for m in node.modules) if node else ""
         step = {"phase": phase, "node": node.id if node else None, "title": title}
         if where:
             step["where"] = where
@@ -325,7 +354,8 @@ class Story:
         if node.op in SAYS and not (
             node.op in ("sum", "mean") and node.attributes.get("axis") is not None
         ):
-            return SAYS[node.op]
+            each = node.op in SYMBOLS and node.value.ndim > 0
+            return SAYS[node.op].removesuffix(".") + (", element by element." if each else ".")
         method = getattr(Tensor, str(node.op), None) or getattr(tinygrad_sm, str(node.op), None)
         text = (getattr(method, "__doc__", None) or "").strip().split("\n")[0]
         return re.split(r" (?:No d|D)erivatives?\b", text)[0]
@@ -368,7 +398,7 @@ class Story:
         g = turns[0].upstream
         say = (
             f"Now backward: how much does {name} change when a number behind it changes a little? "
-            f"It starts at {name} itself. If {name} grows by 1, then {name} grows by 1."
+            f"It starts at {name} itself, which changes just as much as itself: 1."
             if g.size == 1 and g.item() == 1
             else f"Now backward. It starts at {name} with the gradient that backward() was given."
         )
@@ -400,39 +430,45 @@ class Story:
                 edges=[] if edge is None else [edge], grads=[source], target=source, **more,
             )  # fmt: skip
 
-    def _rule(self, node: Node, place: int) -> str:
+    def _spelled(self, node: Node, place: int) -> tuple[str, str, dict[str, str]]:
+        """A derivative rule, what g is multiplied by in it, and what its letters stand for. In a formula, short names take the
+        places of the letters."""
         rule = node.rules[place] if place < len(node.rules) else ""
-        return (
-            f"gradient for {self.names[node.inputs[place]]} = {_mathematics(rule)}" if rule else ""
-        )
-
-    def _letters(self, node: Node, text: str) -> Block:
-        """What the letters in a rule stand for."""
         known = {"y": self.names[node.id]}
         known |= {r: self.names[i] for r, i in zip(node.roles, node.inputs, strict=False)}
-        words = set(re.findall(r"\w+", text))
-        meanings = [f"{a} is {b}" for a, b in known.items() if a in words and a != b]
-        if "g" in words:
-            meanings.insert(0, "g is the gradient that arrived")
-        return {"note": "; ".join(meanings)}
+        known = {a: b for a, b in known.items() if re.search(rf"\b{re.escape(a)}\b", rule)}
+        texts = _mathematics(rule), clean(_derivative(rule), 40)
+        if _is_formula(rule):
+            short = {a: b for a, b in known.items() if re.fullmatch(r"[\w.]{1,12}", b)}
+            rule, derivative = (
+                re.sub(r"\b[^\W\d]\w*", lambda m: short.get(m[0], m[0]), text) for text in texts
+            )
+            known = {a: b for a, b in known.items() if a not in short}
+        else:
+            rule, derivative = texts
+        return rule, derivative, {a: b for a, b in known.items() if a != b}
+
+    def _rule(self, node: Node, place: int) -> str:
+        rule, _, _ = self._spelled(node, place)
+        name = self.names[node.inputs[place]]
+        return f"gradient for {name} = {rule}" if rule else ""
 
     def _product(self, node: Node, g: Array, c: Contribution) -> list[Block]:
         source = node.inputs[c.place]
         name, result = self.names[source], self.names[node.id]
-        rule = node.rules[c.place] if c.place < len(node.rules) else ""
+        rule, derivative, letters = self._spelled(node, c.place)
         upstream = self._array(g, f"g = {self._grad_label(node.id)}", "grad")
-        gained = "=", self._array(c.product, f"for {name}", "result")
-        note = self._letters(node, rule) if rule else {"note": ""}
+        gained = "=", self._array(c.product, f"gradient for {name}", "result")
+        note = {"note": "; ".join(f"{a} is {b}" for a, b in letters.items())}
         if c.local is not None:
             local = self._array(
-                c.local, f"∂{result}/∂{name} = {clean(_derivative(rule), 40)}", "local"
+                c.local, f"∂{result}/∂{name}" + (f" = {derivative}" if derivative else ""), "local"
             )
             return [
-                {"say": f"{_g_words(g)} arrived at {result}. What counts for {name} is how fast {result} "
-                        f"grows with {name}: multiply the two, element by element."
-                        if g.ndim else
-                        f"The gradient {_number(g.item(), 6)} arrived at {result}. {result} grows with "
-                        f"{name} at the rate {_number(c.local.item(), 6)}: multiply the two."},
+                {"say": f"{_g_words(g)} arrived at {result}. When {name} changes a little, {result} changes "
+                        + (f"{_times(c.local.item())} as much. Multiply the two."
+                           if c.local.ndim == 0 else
+                           f"∂{result}/∂{name} times as much. Multiply the two, element by element.")},
                 self._row(upstream, "×", local, *gained), note,
             ]  # fmt: skip
         if node.op == "cross_entropy":
@@ -560,6 +596,10 @@ def _function(node: Node) -> str:
     return {"log": "ln", "sigmoid": "σ", "sqrt": "√", "square": "square"}.get(
         str(node.op), clean(str(node.op), 30)
     )
+
+
+def _times(rate: float) -> str:
+    return "just" if rate == 1 else f"{_number(rate, 6)} times"
 
 
 def _ordinal(n: int) -> str:

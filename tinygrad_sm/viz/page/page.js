@@ -75,13 +75,13 @@
 
   function heatMap(array, label) {
     const heat = array.heat;
-    const size = Math.max(2, Math.min(14, Math.floor(210 / Math.max(heat.columns, heat.rows * 0.8))));
+    const cell = (room, count, least) => Math.max(least, Math.min(14, Math.floor(room / count)));
     const canvas = element("canvas", {
       class: "heat", width: heat.columns, height: heat.rows, role: "img",
       "aria-label": `Heat map of ${label}: ${array.min} to ${array.max}, mean ${array.mean}`,
     });
-    canvas.style.width = `${heat.columns * size}px`;
-    canvas.style.height = `${heat.rows * size}px`;
+    canvas.style.width = `${heat.columns * cell(210, heat.columns, 3)}px`;
+    canvas.style.height = `${heat.rows * cell(160, heat.rows, 2)}px`;
     canvas.repaint = () => paint(canvas, heat);
     canvas.repaint();
     const scale = element("div", { class: "scale" },
@@ -117,6 +117,7 @@
       else {
         const tinted = !single && array.dtype.startsWith("float");
         const numbers = table(array.numbers, tinted);
+        if (array.numbers[0].split(" ").length > 7) numbers.classList.add("wide");
         if (single) numbers.classList.add("single");
         box.append(numbers);
       }
@@ -141,8 +142,13 @@
     if (b.note !== undefined) return b.note ? element("p", { class: "note" }, b.note) : "";
     if (b.head !== undefined) return element("h3", {}, b.head);
     const row = element("div", { class: "row" });
+    // A sign stays on the line of the array that it belongs to.
+    let term = null, open = false;
     for (const item of b.row) {
-      row.append(item.sign !== undefined ? element("span", { class: "sign" }, item.sign) : figure(item));
+      const closing = item.sign === ")" || item.sign === ",";
+      if (!term || !(open || closing)) row.append((term = element("span", { class: "term" })));
+      term.append(item.sign !== undefined ? element("span", { class: "sign" }, item.sign) : figure(item));
+      open = item.sign !== undefined && !closing;
     }
     return row;
   }
@@ -233,8 +239,9 @@
   function fit() {
     const room = $("canvas").getBoundingClientRect();
     const width = Number(svg.dataset.width), height = Number(svg.dataset.height);
-    const whole = Math.min((room.width - 34) / width, (room.height - 34) / height);
-    const scale = Math.max(0.62, Math.min(1.15, whole));
+    const across = (room.width - 34) / width, whole = Math.min(across, (room.height - 34) / height);
+    const phone = matchMedia("(max-width: 760px)").matches;
+    const scale = phone ? Math.max(0.64, Math.min(1, across)) : Math.max(0.8, Math.min(1.15, whole));
     svg.setAttribute("width", Math.round(width * scale));
     svg.setAttribute("height", Math.round(height * scale));
   }
@@ -264,7 +271,7 @@
       g.setAttribute("class", `box ${node.kind}${current ? ` current ${step.phase === "forward" ? "" : "backward"}` : ""}${target ? " target" : ""}`);
       if (current) g.setAttribute("aria-current", "step");
       else g.removeAttribute("aria-current");
-      value.textContent = values.has(id) ? node.value : "not computed yet";
+      value.textContent = values.has(id) ? node.value : "…";
       value.setAttribute("class", values.has(id) ? "" : "unknown");
       grad.textContent = grads.has(id) ? `grad ${node.grad}` : "";
       g.setAttribute("aria-label", [node.head, node.kind, value.textContent, grad.textContent].filter(Boolean).join(", "));
@@ -318,12 +325,12 @@
   function stop() {
     clearInterval(timer);
     timer = null;
-    $("play").textContent = "▶ Play";
+    $("play").textContent = "Play";
   }
   function play() {
     if (timer !== null) return stop();
     if (now === steps.length - 1) go(0);
-    $("play").textContent = "⏸ Pause";
+    $("play").textContent = "Pause";
     timer = setInterval(() => go(now + 1), 2500);
   }
 
