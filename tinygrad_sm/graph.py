@@ -143,9 +143,15 @@ class Graph:
                     earlier = gradients.get(x)
                     total = gradient if earlier is None else earlier + gradient
                     gradients[x] = total
-                    arrays = (local, product, gradient, earlier, total)
                     contributions.append(
-                        Contribution(place, *(None if a is None else _read_only(a) for a in arrays))
+                        Contribution(
+                            place,
+                            None if local is None else _read_only(local),
+                            _read_only(product),
+                            _read_only(gradient),
+                            None if earlier is None else _read_only(earlier),
+                            _read_only(total),
+                        )
                     )
                 turns.append(Turn(self._ids[t], _read_only(g), tuple(contributions)))
         return turns

@@ -96,7 +96,7 @@ def _picture(graph: Graph, story: Story) -> dict[str, Any]:
         }
     sizes = {
         id_: (
-            max(7.6 * _width(box["head"]), 7.0 * (6 + len(box["value"])), 70.0) + 24,
+            max(8.2 * _width(box["head"]), 7.0 * (6 + len(box["value"])), 70.0) + 24,
             62.0 if box["grad"] is not None else 46.0,
         )
         for id_, box in boxes.items()
@@ -106,7 +106,8 @@ def _picture(graph: Graph, story: Story) -> dict[str, Any]:
         for module in node.modules if node.id in boxes else ():
             frames.setdefault(module, []).append(node.id)
     # A frame around a single operation, such as ReLU, would only repeat it.
-    frames = {m: ids for m, ids in sorted(frames.items(), key=lambda f: int(f[0].id[1:])) if len(ids) > 1}  # fmt: skip
+    by_call = sorted(frames.items(), key=lambda frame: int(frame[0].id[1:]))
+    frames = {module: ids for module, ids in by_call if len(ids) > 1}
     edges = [e for e in story.edges if e[0] in boxes]
     found = layout(sizes, edges, {m.id: ids for m, ids in frames.items()})
     for id_, box in boxes.items():

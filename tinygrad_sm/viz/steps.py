@@ -61,6 +61,8 @@ SAYS = {
     "sum": "All elements are added up.",
     "getitem": "Some of the elements are picked.",
 }
+FUNCTIONS = {"log": "ln", "sigmoid": "σ", "sqrt": "√"}
+WORD = r"\b[^\W\d]\w*"
 
 
 # ---- arrays ------------------------------------------------------------------------------------
@@ -88,8 +90,8 @@ def describe(array: Array) -> dict[str, Any]:
     record: dict[str, Any] = {"shape": list(array.shape), "dtype": str(array.dtype)}
     if array.ndim == 1 and array.dtype.kind in "iu" and array.size <= LABELS[0] * LABELS[1]:
         starts = range(0, array.size, LABELS[1])
-        rows = [array[None, i : i + LABELS[1]] for i in starts]
-        return record | {"numbers": [text for row in rows for text in _written(row, 4)]}
+        lines = [_written(array[None, i : i + LABELS[1]], 4)[0] for i in starts]
+        return record | {"numbers": lines}
     rows = _as_rows(array)
     if array.size <= 1 or (array.ndim <= 2 and _is_small(rows)):
         digits = 6 if array.size == 1 else 4 if rows.shape[1] <= 7 else 3
@@ -177,11 +179,8 @@ def _heat_map(rows: Array) -> dict[str, Any]:
 def labels(nodes: list[Node]) -> dict[str, str]:
     """What each node is called: by its name, or v1, v2, … in the order of the computation."""
     names = {clean(str(node.name), 24) for node in nodes if node.name}
-    letter = next(
-        c
-        for c in ("v", "u", "node ")
-        if c == "node " or not any(f"{c}{i}" in names for i in range(999))
-    )
+    taken = {letter for letter in "vuhz" if any(n[1:].isdigit() and n[0] == letter for n in names)}
+    letter = next((letter for letter in "vuhz" if letter not in taken), "node ")
     found, counts = {}, {"input": 0, "parameter": 0, "operation": 0}
     for node in nodes:
         kind = "operation" if node.op else node.kind
@@ -220,10 +219,17 @@ def expression(node: Node, names: dict[str, str]) -> str:
 
 
 def shape(array: Array) -> str:
+    """The shape in words.
+
+    >>> shape(np.zeros((4, 3))), shape(np.zeros(3)), shape(np.zeros(()))
+    ('4 × 3', '3 numbers', 'a single number')
+    """
+    if array.ndim == 1:
+        return f"{len(array)} number{'s' * (len(array) != 1)}"
     return " × ".join(map(str, array.shape)) if array.ndim else "a single number"
 
 
-def _is_formula(rule: str) -> bool:
+def is_formula(rule: str) -> bool:
     """Whether a rule is an expression, not a sentence."""
     try:
         ast.parse(rule, mode="eval")
@@ -232,388 +238,383 @@ def _is_formula(rule: str) -> bool:
     return bool(rule)
 
 
-def _mathematics(rule: str) -> str:
+def mathematics(rule: str) -> str:
     """A rule in Python as mathematics.
 
-    >>> _mathematics("g * (1 - y * y)")
+    >>> mathematics("g * (1 - y * y)")
     'g · (1 − y · y)'
     """
-    if not _is_formula(rule):
+    if not is_formula(rule):
         rule = re.sub("^The ", "the ", rule.split(": ")[0])
     rule = rule.rstrip(".").replace(" ** ", "^").replace(" * ", " · ").replace("-", "−")
     return re.sub(r"\bmath\.", "", rule)
 
 
-def _derivative(rule: str) -> str:
+def derivative(rule: str) -> str:
     """What g is multiplied by.
 
-    >>> _derivative("g * (1 - y * y)"), _derivative("-g"), _derivative("g / (2 * y)")
+    >>> derivative("g * (1 - y * y)"), derivative("-g"), derivative("g / (2 * y)")
     ('1 − y · y', '−1', '1 / (2 · y)')
-    >>> _derivative("b aᵇ⁻¹ g, which is 0 for b = 0 whatever a is")
+    >>> derivative("b aᵇ⁻¹ g, which is 0 for b = 0 whatever a is")
     'b aᵇ⁻¹'
     """
-    if not _is_formula(rule):
+    if not is_formula(rule):
         rule = re.sub(r" g$", "", rule.split(",")[0])
-    text = re.sub(r"\bg\b", "1", _mathematics(rule))
+    text = re.sub(r"\bg\b", "1", mathematics(rule))
     text = re.sub(r"^(−?)1 · ", r"\1", text)
     inner = re.fullmatch(r"\(([^()]*)\)", text)
     return inner[1] if inner else text
+
+
+def says(node: Node) -> str:
+    """What an operation does."""
+    op = str(node.op)
+    if op in SAYS and node.attributes.get("axis") is None:
+        each = op in SYMBOLS and node.value.ndim > 0
+        return SAYS[op].removesuffix(".") + (", element by element." if each else ".")
+    method = getattr(Tensor, op, None) or getattr(tinygrad_sm, op, None)
+    text = (getattr(method, "__doc__", None) or "").strip().split("\n")[0]
+    return re.split(r" (?:No d|D)erivatives?\b", text)[0]
+
+
+def _broadcasts(node: Node) -> bool:
+    op = ops.op.TABLE.get(str(node.op))
+    return op is not None and op.broadcasts
 
 
 # ---- the steps ---------------------------------------------------------------------------------
 
 
 class Story:
-    """All steps through a graph, forward, back, and the update."""
+    """All steps through a graph: forward, back, and the update."""
 
     def __init__(self, graph: Graph, lr: float | None = None) -> None:
         self.nodes = {node.id: node for node in graph.nodes}
         self.names = labels(graph.nodes)
-        self.arrays = Arrays()
         self.root = graph.nodes[-1]
+        self.arrays = Arrays()
         self.edges: list[tuple[str, str]] = []
-        self._edge_of: dict[tuple[str, int], int] = {}
+        self._edge_of: dict[tuple[str, int], int] = {}  # by user and place
         for node in graph.nodes:
             for place, source in enumerate(node.inputs):
                 if not is_inlined(self.nodes[source]):
                     self._edge_of[node.id, place] = len(self.edges)
                     self.edges.append((source, node.id))
         turns = graph.backward_turns()
-        self.gradients: dict[str, Array] = {}
+        self.gradients: dict[str, Array] = {}  # as they are in the end
         for turn in turns:
             self.gradients[turn.id] = turn.upstream
             for c in turn.contributions:
                 self.gradients[self.nodes[turn.id].inputs[c.place]] = c.total
+        self._leaves = [n for n in graph.nodes if n.op is None and not is_inlined(n)]
+        self._learned = [n for n in self._leaves if n.id in self.gradients]
         self.steps = [
-            *self._start(),
+            self._start(),
             *(step for node in graph.nodes if node.op for step in self._forward(node)),
-            *self._seed(turns),
+            *([self._seed(turns[0].upstream)] if turns else []),
             *(step for turn in turns for step in self._backward(turn)),
-            *self._result(),
-            *self._update(lr),
+            *([self._result()] if self._learned else []),
+            *(self._update(node, lr) for node in self._learned if lr is not None),
         ]
 
-    # ---- blocks
+    # ---- what steps are made of
 
-    def _array(self, array: Any, label: str, role: str = "value") -> Block:
-        return {"array": self.arrays.add(array), "label": label, "role": role}
+    def _step(self, phase: str, node: Node | None, title: str, *blocks: Block, **more: Any) -> Step:
+        where = " › ".join(clean(_title(m), 40) for m in node.modules) if node else ""
+        step: Step = {"phase": phase, "node": node.id if node else None, "title": title}
+        if where:
+            step["where"] = where
+        return step | {"blocks": list(blocks)} | more
 
     def _row(self, *items: Block | str) -> Block:
         """Arrays with signs between them."""
         return {"row": [{"sign": item} if isinstance(item, str) else item for item in items]}
 
-    def _of(self, id_: str) -> Block:
-        return self._array(self.nodes[id_].value, self.names[id_])
+    def _array(self, array: Any, label: str, role: str = "value") -> Block:
+        return {"array": self.arrays.add(array), "label": label, "role": role}
 
-    def _grad_label(self, id_: str) -> str:
-        return f"∂{self.names[self.root.id]}/∂{self.names[id_]}"
+    def _value(self, id_: str, transposed: bool = False) -> Block:
+        value, name = self.nodes[id_].value, self.names[id_]
+        return self._array(value.T, f"{name}ᵀ") if transposed else self._array(value, name)
 
-    def _step(self, phase: str, node: Node | None, title: str, *blocks: Block, **more: Any) -> Step:
-        where = " › ".join(clean(_title(m), 40) for m in node.modules) if node else ""
-        step = {"phase": phase, "node": node.id if node else None, "title": title}
-        if where:
-            step["where"] = where
-        return step | {"blocks": list(blocks)} | more
+    def _slope(self, of: str, by: str) -> str:
+        return f"∂{self.names[of]}/∂{self.names[by]}"
 
     # ---- forward
 
-    def _leaves(self) -> list[Node]:
-        return [n for n in self.nodes.values() if n.op is None and not is_inlined(n)]
-
-    def _start(self) -> Iterator[Step]:
-        blocks: list[Block] = [
-            {"say": "The numbers the computation starts from. Data is given; parameters are what "
-                    "is learned, and each will get a gradient."}
-        ]  # fmt: skip
+    def _start(self) -> Step:
+        say = (
+            "The numbers that the computation starts from. Data is given; parameters are what is "
+            "learned, and each of them will get a gradient."
+        )
+        blocks: list[Block] = [{"say": say}]
         for kind, heading in (("input", "Data"), ("parameter", "Parameters")):
-            leaves = [node for node in self._leaves() if node.kind == kind]
+            leaves = [node for node in self._leaves if node.kind == kind]
             if leaves:
-                blocks += [{"head": heading}, self._row(*(self._of(n.id) for n in leaves))]
-        yield self._step("start", None, "What is given", *blocks, values=[n.id for n in self._leaves()])  # fmt: skip
+                blocks += [{"head": heading}, self._row(*(self._value(n.id) for n in leaves))]
+        values = [node.id for node in self._leaves]
+        return self._step("start", None, "What is given", *blocks, values=values)
 
     def _forward(self, node: Node) -> Iterator[Step]:
         name = self.names[node.id]
-        formula = f"{name} = {expression(node, self.names)}"
-        edges = [e for (user, _), e in self._edge_of.items() if user == node.id]
-        blocks = [{"say": self._says(node)}, *self._stretched(node), self._computation(node)]
-        parts = list(_unfolded(node, self.nodes))
-        common = {"formula": formula, "edges": edges}
         title = f"Compute {name}"
+        common = {
+            "formula": f"{name} = {expression(node, self.names)}",
+            "edges": [edge for (user, _), edge in self._edge_of.items() if user == node.id],
+        }
+        parts = list(_unfolded(node, self.nodes))
+        for i, (what, say, items) in enumerate(parts, 1):
+            row = self._row(*(x if isinstance(x, str) else self._array(*x) for x in items))
+            values = [node.id] if i == len(parts) else []
+            part = f"part {i} of {len(parts)}"
+            blocks = {"head": what}, {"say": say}, row
+            yield self._step("forward", node, title, *blocks, **common, part=part, values=values)
         if not parts:
-            yield self._step("forward", node, title, *blocks, **common, values=[node.id])
-            return
-        for i, (what, text, row) in enumerate(parts, 1):
-            items = [x if isinstance(x, str) else self._array(*x) for x in row]
-            last = i == len(parts)
-            yield self._step(
-                "forward", node, title, {"head": what}, {"say": text}, self._row(*items),
-                **common, part=f"part {i} of {len(parts)}", values=[node.id] if last else [],
-            )  # fmt: skip
-
-    def _says(self, node: Node) -> str:
-        if node.op in SAYS and not (
-            node.op in ("sum", "mean") and node.attributes.get("axis") is not None
-        ):
-            each = node.op in SYMBOLS and node.value.ndim > 0
-            return SAYS[node.op].removesuffix(".") + (", element by element." if each else ".")
-        method = getattr(Tensor, str(node.op), None) or getattr(tinygrad_sm, str(node.op), None)
-        text = (getattr(method, "__doc__", None) or "").strip().split("\n")[0]
-        return re.split(r" (?:No d|D)erivatives?\b", text)[0]
-
-    def _stretched(self, node: Node) -> list[Block]:
-        """Which inputs are broadcast, in words."""
-        op = ops.op.TABLE.get(str(node.op))
-        if op is None or not op.broadcasts:
-            return []
-        found = []
-        for i in dict.fromkeys(node.inputs):
-            x = self.nodes[i]
-            if x.shape != node.shape and not is_inlined(x):
-                found.append(
-                    {"say": f"{self.names[i]} is {_shape_words(x.value)}, the result {shape(node.value)}: "
-                            f"it is stretched (broadcast), the same numbers used again {_along(x, node)}."}
-                )  # fmt: skip
-        return found
+            stretched = [
+                {
+                    "say": f"{self.names[x.id]} is {shape(x.value)}, the result is "
+                    f"{shape(node.value)}: {self.names[x.id]} is stretched (broadcast), and the "
+                    f"same numbers are used again {_along(x, node)}."
+                }
+                for x in map(self.nodes.__getitem__, dict.fromkeys(node.inputs))
+                if _broadcasts(node) and x.shape != node.shape and not is_inlined(x)
+            ]
+            whole = {"say": says(node)}, *stretched, self._computation(node)
+            yield self._step("forward", node, title, *whole, **common, values=[node.id])
 
     def _computation(self, node: Node) -> Block:
-        inputs = [self._of(i) for i in node.inputs]
-        result = ["=", self._array(node.value, self.names[node.id], "result")]
+        """The operation with the numbers in it."""
+        inputs = [self._value(i) for i in node.inputs]
+        result = self._array(node.value, self.names[node.id], "result")
         if node.op in SYMBOLS and len(inputs) == 2:
-            return self._row(inputs[0], SYMBOLS[node.op], inputs[1], *result)
-        if node.op == "linear":
-            x, weight, *bias = inputs
-            weight = self._array(self.nodes[node.inputs[1]].value.T, f"{weight['label']}ᵀ")
-            return self._row(x, "·", weight, *(item for b in bias for item in ("+", b)), *result)
+            return self._row(inputs[0], SYMBOLS[node.op], inputs[1], "=", result)
         if node.op == "matmul":
-            return self._row(inputs[0], "@", inputs[1], *result)
-        signs = [sign for x in inputs for sign in (x, ",")][:-1]
-        return self._row(f"{_function(node)}(", *signs, ")", *result)
+            return self._row(inputs[0], "@", inputs[1], "=", result)
+        if node.op == "linear":
+            weight = self._value(node.inputs[1], transposed=True)
+            bias = [item for x in inputs[2:] for item in ("+", x)]
+            return self._row(inputs[0], "·", weight, *bias, "=", result)
+        listed = [item for x in inputs for item in (x, ",")][:-1]
+        function = FUNCTIONS.get(str(node.op), clean(str(node.op), 30))
+        return self._row(f"{function}(", *listed, ")", "=", result)
 
     # ---- backward
 
-    def _seed(self, turns: list[Turn]) -> Iterator[Step]:
-        if not turns:
-            return
+    def _seed(self, g: Array) -> Step:
         name = self.names[self.root.id]
-        g = turns[0].upstream
-        say = (
-            f"Now backward: how much does {name} change when a number behind it changes a little? "
-            f"It starts at {name} itself, which changes just as much as itself: 1."
-            if g.size == 1 and g.item() == 1
-            else f"Now backward. It starts at {name} with the gradient that backward() was given."
-        )
-        yield self._step(
-            "backward", self.root, f"Start at {name}", {"say": say},
-            self._row(self._array(g, self._grad_label(self.root.id), "grad")),
-            formula=f"{self._grad_label(self.root.id)} = 1" if g.size == 1 and g.item() == 1 else "",
-            grads=[self.root.id],
-        )  # fmt: skip
+        say = f"Now backward. It starts at {name} with the gradient that backward() was given."
+        if g.size == 1 and g.item() == 1:
+            say = (
+                f"Now backward: how much does {name} change when a number behind it changes a "
+                f"little? It starts at {name}, which changes just as much as itself."
+            )
+        row = self._row(self._array(g, self._slope(self.root.id, self.root.id), "grad"))
+        title = f"Start at {name}"
+        return self._step("backward", self.root, title, {"say": say}, row, grads=[self.root.id])
 
     def _backward(self, turn: Turn) -> Iterator[Step]:
         node = self.nodes[turn.id]
-        count = len(turn.contributions)
         for i, c in enumerate(turn.contributions, 1):
             source = node.inputs[c.place]
+            name = self.names[source]
+            title = f"From {self.names[node.id]} back to {name}"
+            if node.inputs.count(source) > 1:
+                title += f", input {c.place + 1}"
+            rule, derivative, letters = self._rule(node, c.place)
             blocks = [
-                *self._product(node, turn.upstream, c),
+                *self._product(node, turn.upstream, c, derivative),
+                {"note": "; ".join(f"{letter} is {name}" for letter, name in letters.items())},
                 *self._summed(node, c),
                 *self._joined(source, c),
-                *self._left_over(source, c),
+                *self._differs(source, c),
             ]
-            twice = node.inputs.count(source) > 1
-            which = f", its {_ordinal(c.place + 1)} input" if twice else ""
-            edge = self._edge_of.get((node.id, c.place))
-            more: dict[str, Any] = {"part": f"input {i} of {count}"} if count > 1 else {}
+            more: dict[str, Any] = {}
+            if len(turn.contributions) > 1:
+                more["part"] = f"input {i} of {len(turn.contributions)}"
+            if (node.id, c.place) in self._edge_of:
+                more["edges"] = [self._edge_of[node.id, c.place]]
+            if rule:
+                more["formula"] = f"gradient for {name} = {rule}"
             yield self._step(
-                "backward", node, f"From {self.names[node.id]} back to {self.names[source]}{which}",
-                *blocks, formula=self._rule(node, c.place),
-                edges=[] if edge is None else [edge], grads=[source], target=source, **more,
-            )  # fmt: skip
-
-    def _spelled(self, node: Node, place: int) -> tuple[str, str, dict[str, str]]:
-        """A derivative rule, what g is multiplied by in it, and what its letters stand for. In a formula, short names take the
-        places of the letters."""
-        rule = node.rules[place] if place < len(node.rules) else ""
-        known = {"y": self.names[node.id]}
-        known |= {r: self.names[i] for r, i in zip(node.roles, node.inputs, strict=False)}
-        known = {a: b for a, b in known.items() if re.search(rf"\b{re.escape(a)}\b", rule)}
-        texts = _mathematics(rule), clean(_derivative(rule), 40)
-        if _is_formula(rule):
-            short = {a: b for a, b in known.items() if re.fullmatch(r"[\w.]{1,12}", b)}
-            rule, derivative = (
-                re.sub(r"\b[^\W\d]\w*", lambda m: short.get(m[0], m[0]), text) for text in texts
+                "backward", node, title, *blocks, grads=[source], target=source, **more
             )
-            known = {a: b for a, b in known.items() if a not in short}
-        else:
-            rule, derivative = texts
-        return rule, derivative, {a: b for a, b in known.items() if a != b}
 
-    def _rule(self, node: Node, place: int) -> str:
-        rule, _, _ = self._spelled(node, place)
-        name = self.names[node.inputs[place]]
-        return f"gradient for {name} = {rule}" if rule else ""
+    def _rule(self, node: Node, place: int) -> tuple[str, str, dict[str, str]]:
+        """A derivative rule, what g is multiplied by in it, and what its letters stand for. In a
+        formula, short names take the places of the letters."""
+        rule = node.rules[place] if place < len(node.rules) else ""
+        meanings = {"y": self.names[node.id]}
+        meanings |= {r: self.names[i] for r, i in zip(node.roles, node.inputs, strict=False)}
+        texts = mathematics(rule), clean(derivative(rule), 40)
+        if is_formula(rule):
+            short = {a: b for a, b in meanings.items() if re.fullmatch(r"[\w.]{1,12}", b)}
+            rule, slope = (re.sub(WORD, lambda m: short.get(m[0], m[0]), t) for t in texts)
+            texts = rule, slope
+            meanings = {a: b for a, b in meanings.items() if a not in short}
+        words = set(re.findall(WORD, texts[0]))
+        return *texts, {a: b for a, b in meanings.items() if a in words and a != b}
 
-    def _product(self, node: Node, g: Array, c: Contribution) -> list[Block]:
+    def _product(self, node: Node, g: Array, c: Contribution, slope: str) -> list[Block]:
+        """How g becomes what this input gets."""
         source = node.inputs[c.place]
         name, result = self.names[source], self.names[node.id]
-        rule, derivative, letters = self._spelled(node, c.place)
-        upstream = self._array(g, f"g = {self._grad_label(node.id)}", "grad")
-        gained = "=", self._array(c.product, f"gradient for {name}", "result")
-        note = {"note": "; ".join(f"{a} is {b}" for a, b in letters.items())}
+        what = f"A gradient of {shape(g)}" if g.ndim else f"The gradient {_number(g.item(), 6)}"
+        arrived = f"{what} arrived at {result}."
+        upstream = self._array(g, f"g = {self._slope(self.root.id, node.id)}", "grad")
+        gained = self._array(c.product, f"gradient for {name}", "result")
         if c.local is not None:
-            local = self._array(
-                c.local, f"∂{result}/∂{name}" + (f" = {derivative}" if derivative else ""), "local"
-            )
-            return [
-                {"say": f"{_g_words(g)} arrived at {result}. When {name} changes a little, {result} changes "
-                        + (f"{_times(c.local.item())} as much. Multiply the two."
-                           if c.local.ndim == 0 else
-                           f"∂{result}/∂{name} times as much. Multiply the two, element by element.")},
-                self._row(upstream, "×", local, *gained), note,
-            ]  # fmt: skip
+            label = self._slope(node.id, source)
+            how = f"{label} times as much. Multiply the two, element by element."
+            if c.local.ndim == 0:
+                rate = c.local.item()
+                times = "just" if rate == 1 else f"{_number(rate, 6)} times"
+                how = f"{times} as much. Multiply the two."
+            say = f"{arrived} When {name} changes a little, {result} changes {how}"
+            local = self._array(c.local, f"{label} = {slope}" if slope else label, "local")
+            return [{"say": say}, self._row(upstream, "×", local, "=", gained)]
         if node.op == "cross_entropy":
-            return self._cross_entropy(node, g, c)
-        say = {"say": f"{_g_words(g)} arrived at {result}."}
-        row = [upstream, "→", *gained[1:]]
-        values = [self.nodes[i].value for i in node.inputs]
+            return self._cross_entropy(node, g, gained)
         if node.op == "linear":
-            x, weight = node.inputs[:2]
-            if c.place == 0:
-                say["say"] += f" Each score grew with {name} by a row of the weight: g · W."
-                row = [upstream, "·", self._of(weight), *gained]
-            elif c.place == 1:
-                say["say"] += " Each weight was multiplied by an input, so its gradient is g times that input, added up over all rows: gᵀ · x."  # fmt: skip
-                row = [self._array(_as_rows(g).T, "gᵀ", "grad"), "·", self._array(_as_rows(values[0]), self.names[x]), *gained]  # fmt: skip
-            else:
-                say["say"] += " The bias was added to every row, so its gradient is the sum of the rows of g."  # fmt: skip
-                row = ["Σ rows of", upstream, *gained]
-        elif node.op == "matmul" and all(v.ndim == 2 for v in values):
-            a, b = node.inputs
-            if c.place == 0:
-                row = [upstream, "@", self._array(values[1].T, f"{self.names[b]}ᵀ"), *gained]
-            else:
-                row = [self._array(values[0].T, f"{self.names[a]}ᵀ"), "@", upstream, *gained]
+            return self._linear(node, g, c, arrived, upstream, gained)
+        say, row = arrived, self._row(upstream, "→", gained)
+        values = [self.nodes[i].value for i in node.inputs]
+        if node.op == "matmul" and values[0].ndim == values[1].ndim == 2:
+            other = self._value(node.inputs[1 - c.place], transposed=True)
+            factors = (upstream, "@", other) if c.place == 0 else (other, "@", upstream)
+            row = self._row(*factors, "=", gained)
         elif node.op in ("sum", "mean"):
-            n = values[0].size // max(g.size, 1)
-            say["say"] += " Every element was added with the same weight, so each gets the same gradient"  # fmt: skip
-            say["say"] += (
-                f": g / {n}, for the mean divides by {n}." if node.op == "mean" else ": g."
-            )
-        return [say, self._row(*row), note]
+            share = "g"
+            if node.op == "mean":
+                share = f"g / {values[0].size // max(g.size, 1)}, for the mean divides by that"
+            say += f" Every element counted the same, so each gets the same: {share}."
+        return [{"say": say}, row]
 
-    def _cross_entropy(self, node: Node, g: Array, c: Contribution) -> list[Block]:
-        z, labels = (self.nodes[i].value for i in node.inputs)
-        rows = ops.as_rows(z)
-        n, classes = rows.shape
-        p = ops.softmax(rows)
-        onehot = ops.one_hot(labels.ravel(), classes=classes, dtype=rows.dtype)
-        mean = node.attributes.get("reduction", "mean") == "mean"
+    def _linear(
+        self, node: Node, g: Array, c: Contribution, arrived: str, upstream: Block, gained: Block
+    ) -> list[Block]:
+        """x Wᵀ + b, back to each of the three."""
+        x, weight = node.inputs[:2]
         name = self.names[node.inputs[c.place]]
+        if c.place == 0:
+            why = f"Each number in {name} was multiplied by a column of the weight: g · W."
+            row = self._row(upstream, "·", self._value(weight), "=", gained)
+        elif c.place == 1:
+            why = (
+                "Each weight was multiplied by an input, in every row. So its gradient is g times "
+                "that input, added up over all rows: gᵀ · x."
+            )
+            turned = self._array(_as_rows(g).T, "gᵀ", "grad")
+            rows = self._array(_as_rows(self.nodes[x].value), self.names[x])
+            row = self._row(turned, "·", rows, "=", gained)
+        else:
+            why = "The bias was added to every row, so its gradient is the sum of the rows of g."
+            row = self._row("Σ rows of", upstream, "=", gained)
+        return [{"say": f"{arrived} {why}"}, row]
+
+    def _cross_entropy(self, node: Node, g: Array, gained: Block) -> list[Block]:
+        scores, true = (self.nodes[i].value for i in node.inputs)
+        scores = ops.as_rows(scores)
+        n, classes = scores.shape
+        p = ops.softmax(scores)
+        onehot = ops.one_hot(true.ravel(), classes=classes, dtype=scores.dtype)
         difference = self._array(p - onehot, "p − onehot", "local")
-        share = ["÷", self._array(np.array(n), "N, the rows")] if mean else []
-        times = [] if g.size == 1 and g.item() == 1 else ["×", self._array(g, "g", "grad")]
-        return [
-            {"say": "Softmax and −ln together have a strikingly simple derivative: the probabilities, "
-                    "minus 1 at the true class. Where p is too small the score is pushed up, where it is "
-                    "too large, down."},
-            self._row(self._array(p, "p"), "−", self._array(onehot, "onehot: 1 at the true class"), "=", difference),
-            {"say": f"The loss is the mean over {n} rows, so each row counts 1/{n}." if mean else ""},
-            self._row(difference, *share, *times, "=", self._array(c.product, f"for {name}", "result")),
-        ]  # fmt: skip
+        say = (
+            "Softmax and −ln together have a strikingly simple derivative: the probabilities, "
+            "minus 1 at the true class. A step against it raises the score of the true class and "
+            "lowers the others, each as far as its probability is off."
+        )
+        blocks: list[Block] = [
+            {"say": say},
+            self._row(self._array(p, "p"), "−", self._array(onehot, "onehot"), "=", difference),
+        ]
+        factors: list[Block | str] = []
+        if node.attributes.get("reduction", "mean") == "mean":
+            blocks.append({"say": f"The loss is the mean over N = {n} rows: each counts 1/{n}."})
+            factors += ["÷", self._array(np.array(n), "N")]
+        if g.size != 1 or g.item() != 1:
+            factors += ["×", self._array(g, f"g = {self._slope(self.root.id, node.id)}", "grad")]
+        return [*blocks, self._row(difference, *factors, "=", gained)] if factors else blocks
 
     def _summed(self, node: Node, c: Contribution) -> list[Block]:
+        """The sum over the axes along which the input was stretched."""
         if c.product.shape == c.gradient.shape:
             return []
         source = self.nodes[node.inputs[c.place]]
         name = self.names[source.id]
-        return [
-            {"head": "Broadcast: sum it back"},
-            {"say": f"{name} was stretched from {_shape_words(source.value)} to {shape(c.product)}: one "
-                    f"number was used in several places, so its gradient is the sum over them {_along(source, node)}."},
-            self._row("Σ", self._array(c.product, f"for {name}, stretched"), "=",
-                      self._array(c.gradient, f"for {name}", "result")),
-        ]  # fmt: skip
+        say = (
+            f"{name} was stretched from {shape(source.value)} to {shape(c.product)}: each number "
+            "was used in several places, and its gradient is the sum over them, "
+            f"{_along(source, node)}."
+        )
+        stretched = self._array(c.product, "for each use", "grad")
+        total = self._array(c.gradient, f"gradient for {name}", "result")
+        row = self._row("Σ", stretched, "=", total)
+        return [{"head": "Broadcast: add up what was shared"}, {"say": say}, row]
 
     def _joined(self, source: str, c: Contribution) -> list[Block]:
+        """The sum with what has come on other paths."""
         if c.earlier is None:
             return []
-        name = self.names[source]
-        return [
-            {"head": "Paths meet: add"},
-            {"say": f"{name} was used more than once. Another path has brought it a gradient "
-                    "already; a change goes along all paths, so their gradients add up."},
-            self._row(self._array(c.earlier, "so far", "grad"), "+", self._array(c.gradient, "this path", "grad"),
-                      "=", self._array(c.total, self._grad_label(source), "result")),
-        ]  # fmt: skip
+        say = (
+            f"{self.names[source]} was used more than once. Another path has brought it a gradient "
+            "already. A change takes effect along all paths, so their gradients are added."
+        )
+        row = self._row(
+            self._array(c.earlier, "so far", "grad"),
+            "+",
+            self._array(c.gradient, "on this path", "grad"),
+            "=",
+            self._array(c.total, self._slope(self.root.id, source), "result"),
+        )
+        return [{"head": "Paths meet: add"}, {"say": say}, row]
 
-    def _left_over(self, source: str, c: Contribution) -> list[Block]:
-        """Why the leaf's grad is something else than this backward pass gave, if it is."""
+    def _differs(self, source: str, c: Contribution) -> list[Block]:
+        """Why a leaf's grad is something else than this backward pass gave, if it is."""
         node = self.nodes[source]
-        if node.op or node.gradient is None or c.total is not self.gradients[source]:
+        is_last = c.total is self.gradients[source]
+        if node.op or node.gradient is None or not is_last:
             return []
         if np.array_equal(node.gradient, c.total, equal_nan=True):
             return []
-        return [
-            {"note": f"{self.names[source]}.grad holds other numbers: it adds up over several calls of "
-                     "backward() until zero_grad(), and hooks may change it."}
-        ]  # fmt: skip
+        note = (
+            f"{self.names[source]}.grad holds other numbers: it adds up over several calls of "
+            "backward() until zero_grad(), and hooks may change it."
+        )
+        return [{"note": note}]
 
     # ---- the end
 
-    def _learned(self) -> list[Node]:
-        return [n for n in self._leaves() if n.id in self.gradients]
+    def _result(self) -> Step:
+        say = (
+            "This is what backward() leaves in .grad. Where it is positive, the loss grows with "
+            "the parameter; where it is negative, the loss falls as the parameter grows."
+        )
+        rows = [
+            self._row(
+                self._value(node.id),
+                self._array(self.gradients[node.id], self._slope(self.root.id, node.id), "grad"),
+            )
+            for node in self._learned
+        ]
+        return self._step("result", None, "All gradients", {"say": say}, *rows)
 
-    def _result(self) -> Iterator[Step]:
-        if not self._learned():
-            return
-        blocks: list[Block] = [
-            {"say": "This is what backward() leaves in .grad. A positive number: the loss grows with "
-                    "the parameter. A negative one: the loss falls as the parameter grows."}
-        ]  # fmt: skip
-        for node in self._learned():
-            gradient = self._array(self.gradients[node.id], self._grad_label(node.id), "grad")
-            blocks.append(self._row(self._of(node.id), gradient))
-        yield self._step("result", None, "All gradients", *blocks)
-
-    def _update(self, lr: float | None) -> Iterator[Step]:
-        for node in self._learned() if lr is not None else ():
-            gradient = self.gradients[node.id] if node.gradient is None else node.gradient
-            name = self.names[node.id]
-            with np.errstate(all="ignore"):
-                after = node.value - node.value.dtype.type(lr) * gradient
-            yield self._step(
-                "update", node, f"Update {name}",
-                {"say": f"A small step against the gradient makes the loss smaller. The learning rate "
-                        f"is {number(lr)}."},
-                self._row(self._of(node.id), "−", self._array(np.array(lr), "learning rate"), "×",
-                          self._array(gradient, self._grad_label(node.id), "grad"), "=",
-                          self._array(after, f"new {name}", "result")),
-                formula=f"{name} ← {name} − {number(lr)} · {self._grad_label(node.id)}",
-            )  # fmt: skip
-
-
-def _function(node: Node) -> str:
-    return {"log": "ln", "sigmoid": "σ", "sqrt": "√", "square": "square"}.get(
-        str(node.op), clean(str(node.op), 30)
-    )
-
-
-def _times(rate: float) -> str:
-    return "just" if rate == 1 else f"{_number(rate, 6)} times"
-
-
-def _ordinal(n: int) -> str:
-    return {1: "first", 2: "second", 3: "third"}.get(n, f"{n}th")
-
-
-def _g_words(g: Array) -> str:
-    return (
-        f"The gradient {_number(g.item(), 6)}" if g.ndim == 0 else f"A gradient of shape {shape(g)}"
-    )
-
-
-def _shape_words(array: Array) -> str:
-    return shape(array) if array.ndim != 1 else f"{len(array)} number{'s' * (len(array) != 1)}"
+    def _update(self, node: Node, lr: float) -> Step:
+        gradient = self.gradients[node.id] if node.gradient is None else node.gradient
+        name, label = self.names[node.id], self._slope(self.root.id, node.id)
+        with np.errstate(all="ignore"):
+            after = node.value - node.value.dtype.type(lr) * gradient
+        say = f"A small step against the gradient. How small is up to the learning rate, {lr:g}."
+        row = self._row(
+            self._value(node.id),
+            "−",
+            self._array(np.array(lr), "learning rate"),
+            "×",
+            self._array(gradient, label, "grad"),
+            "=",
+            self._array(after, f"new {name}", "result"),
+        )
+        formula = f"{name} ← {name} − {lr:g} · {label}"
+        return self._step("update", node, f"Update {name}", {"say": say}, row, formula=formula)
 
 
 def _along(x: Node, y: Node) -> str:
@@ -627,9 +628,7 @@ def _along(x: Node, y: Node) -> str:
     return f"along ax{'i' if len(axes) == 1 else 'e'}s {', '.join(axes)}"
 
 
-def _unfolded(
-    node: Node, nodes: dict[str, Node]
-) -> Iterator[tuple[str, str, list[str | tuple[Any, ...]]]]:
+def _unfolded(node: Node, nodes: dict[str, Node]) -> Iterator[tuple[str, str, list[Any]]]:
     """The parts that a fused operation consists of: what, in words, and the row of arrays."""
     if node.op != "cross_entropy":
         return

@@ -241,7 +241,7 @@
     const width = Number(svg.dataset.width), height = Number(svg.dataset.height);
     const across = (room.width - 34) / width, whole = Math.min(across, (room.height - 34) / height);
     const phone = matchMedia("(max-width: 760px)").matches;
-    const scale = phone ? Math.max(0.64, Math.min(1, across)) : Math.max(0.8, Math.min(1.15, whole));
+    const scale = phone ? Math.max(0.64, Math.min(1, across)) : Math.max(0.72, Math.min(1.15, whole));
     svg.setAttribute("width", Math.round(width * scale));
     svg.setAttribute("height", Math.round(height * scale));
   }
