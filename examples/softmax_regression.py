@@ -19,7 +19,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 import nn
-from tinygrad_sm import Tensor, draw, manual_seed, no_grad
+from tinygrad_sm import Tensor, draw, explain, manual_seed, no_grad
 from tinygrad_sm.viz import plots
 
 
@@ -73,13 +73,14 @@ def evaluate(model: nn.Module, loss_fn: nn.Module, data: nn.datasets.Dataset):
 
 
 def draw_pictures(out, model, loss_fn, train, test, history) -> None:
-    """One step's computation graph, and what was learned."""
+    """One step's computation graph, as a drawing and to step through, and what was learned."""
     model.zero_grad()
     images, labels = Tensor(train.x[:4], name="images"), Tensor(train.y[:4], name="labels")
     loss = loss_fn(model(images), labels)
     loss.backward()
     drawing = draw(loss, title="One step: scores forward, gradients back")
     drawing.render(out / "graph", format="svg", cleanup=True)
+    explain(loss, out / "backprop.html", title="Softmax regression on 4 digits")
 
     curves = plots.history(history)
     curves[0].figure.savefig(out / "history.png")

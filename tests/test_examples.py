@@ -40,7 +40,8 @@ def test_softmax_regression_recognises_the_digits_and_leaves_its_pictures(tmp_pa
     out = tmp_path / "pictures"
     output = run("softmax_regression.py", "--out", out)
     assert accuracy(output) >= 95
-    names = {"graph.svg", "history.png", "weights.png", "confusion.png", "mistakes.png"}
+    plots = {"history.png", "weights.png", "confusion.png", "mistakes.png"}
+    names = {"graph.svg", "backprop.html", *plots}
     assert {path.name for path in out.iterdir()} == names
     assert all(path.stat().st_size > 1000 for path in out.iterdir())
     graph = (out / "graph.svg").read_text()
@@ -77,6 +78,16 @@ def test_weight_decay_makes_the_training_loss_larger(tmp_path):
         return float(re.search(r"loss ([\d.]+) train", output)[1])
 
     assert train_loss(0.1) > train_loss(0)
+
+
+def test_backprop_by_hand_finds_the_gradients_of_the_engine(tmp_path):
+    output = run("backprop_by_hand.py", "--epochs", 3, "--out", tmp_path)
+    rows = [line.split()[1:] for line in output.splitlines()[1:10]]
+    assert [len(row) for row in rows] == [2, 2, 4, 4, 4, 2, 4, 4, 4]
+    assert all(row[0::2] == row[1::2] for row in rows)
+    losses = [float(loss) for loss in re.findall(r"loss (\d\.\d+)", output)]
+    assert losses == sorted(losses, reverse=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"graph.svg", "backprop.html"}
 
 
 # ---- Newton's method ---------------------------------------------------------------------------

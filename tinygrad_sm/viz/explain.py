@@ -94,13 +94,7 @@ def _picture(graph: Graph, story: Story) -> dict[str, Any]:
             "value": _number(node.value.item(), 4) if single else shape,
             "grad": None if gradient is None else _number(gradient.item(), 4) if single else shape,
         }
-    sizes = {
-        id_: (
-            max(8.2 * _width(box["head"]), 7.0 * (6 + len(box["value"])), 70.0) + 24,
-            62.0 if box["grad"] is not None else 46.0,
-        )
-        for id_, box in boxes.items()
-    }
+    sizes = {id_: _size(box) for id_, box in boxes.items()}
     frames: dict[Module, list[str]] = {}
     for node in graph.nodes:
         for module in node.modules if node.id in boxes else ():
@@ -125,6 +119,13 @@ def _picture(graph: Graph, story: Story) -> dict[str, Any]:
             {"title": titles[i], "box": [_round(v) for v in box]} for i, box in found.frames.items()
         ],
     }
+
+
+def _size(box: dict[str, Any]) -> tuple[float, float]:
+    """Width and height of a box: a bold heading, the value, and the gradient if there is one."""
+    grad = box["grad"]
+    widths = 8.2 * _width(box["head"]), 7.6 * len(box["value"]), 8.0 * len(f"grad {grad or ''}")
+    return max(*widths, 60.0) + 24, 62.0 if grad is not None else 46.0
 
 
 def _width(text: str) -> int:

@@ -420,10 +420,16 @@ class Story:
             title = f"From {self.names[node.id]} back to {name}"
             if node.inputs.count(source) > 1:
                 title += f", input {c.place + 1}"
-            rule, derivative, letters = self._rule(node, c.place)
+            rule, slope, letters = self._rule(node, c.place)
+            rule, *rest = rule.split(", ", 1) if not is_formula(node.rules[c.place]) else [rule]
             blocks = [
-                *self._product(node, turn.upstream, c, derivative),
-                {"note": "; ".join(f"{letter} is {name}" for letter, name in letters.items())},
+                *self._product(node, turn.upstream, c, slope),
+                {
+                    "note": ", ".join(
+                        f"{letter} is {meaning}" for letter, meaning in letters.items()
+                    )
+                },
+                *({"note": f"…, {text}"} for text in rest),
                 *self._summed(node, c),
                 *self._joined(source, c),
                 *self._differs(source, c),
