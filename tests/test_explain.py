@@ -10,6 +10,9 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from cases import CASES, DIFFERENTIABLE, tensors
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nn
 from tinygrad_sm import Function, Graph, Tensor, explain, manual_seed, no_grad
@@ -17,6 +20,7 @@ from tinygrad_sm.errors import GradientError
 from tinygrad_sm.viz import RenderError
 from tinygrad_sm.viz.layout import layout
 from tinygrad_sm.viz.render import Drawing
+from tinygrad_sm.viz.steps import Story
 
 NASTY = [
     "</script><script>alert(1)</script>",
@@ -294,6 +298,38 @@ def test_without_a_gradient_there_is_the_forward_pass(page):
     assert [s["phase"] for s in page(y, lr=1).steps][-1] != "update"
 
 
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+@settings(max_examples=4)
+@given(data=st.data())
+def test_every_operation_has_steps_whose_numbers_are_those_of_backward(name, data):
+    inputs, attributes = data.draw(CASES[name].inputs)
+    leaves = tensors(inputs)
+    y = CASES[name].call(*leaves, **attributes)
+    y.backward(np.full(y.shape, 0.5))
+    graph = Graph(y)
+    for turn in graph.backward_turns():
+        for c in turn.contributions:
+            if c.local is not None:
+                np.testing.assert_allclose(c.product, turn.upstream * c.local, rtol=1e-12)
+    story = Story(graph)
+    nodes = {node.id: node for node in graph.nodes}
+    for id_, gradient in story.gradients.items():
+        assert np.array_equal(gradient, nodes[id_].gradient, equal_nan=True)
+    assert len(story.gradients) == sum(node.gradient is not None for node in graph.nodes)
+    for step in story.steps:
+        assert step["phase"] != "backward" or not re.search(CODE, step.get("formula", ""))
+    if name in ("softmax", "log_softmax", "cross_entropy", "mse_loss"):
+        assert "part" in next(step for step in story.steps if step["phase"] == "forward")
+
+
+def test_a_users_operation_is_not_taken_for_the_packages_own_of_that_name(page):
+    relu = Function("cross_entropy", lambda x: x * (x > 0), lambda g, y, x: g * (x > 0))
+    shown = page(relu(leaf(-2.0, "x")))
+    assert shown.step("Compute loss")["formula"] == "loss = cross_entropy(x)"
+    assert shown.step("From loss back to x")["formula"] == "gradient for x = g · (x > 0)"
+
+
+CODE = r"_spread|\b_\w|shape=|np\.|lambda"
 cubed = Function("cubed", lambda x: x**3, lambda g, y, x: g * 3 * x * x)
 
 

@@ -75,7 +75,7 @@ class Contribution:
     """What one input of an operation gets in the backward pass."""
 
     place: int  # which of the inputs
-    local: Array | None  # of an elementwise operation: how fast the result grows with the input
+    local: Array | None  # how much the result changes with the input, if that can be one array
     product: Array  # what the rule gives; with `local`, that is g · local
     gradient: Array  # the same, summed over the axes along which the input was stretched
     earlier: Array | None  # what had come to this input on other paths
@@ -225,8 +225,11 @@ def _gradients(root: Tensor, wanted: list[Tensor]) -> tuple[dict[Tensor, Array],
 
 
 def _contributions(t: Tensor, g: Any) -> Iterator[tuple[int, Any, Any, Any]]:
-    """For each input that needs a gradient: its place, the derivative of each element of the result
-    if the operation is elementwise, what the rule gives, and that in the shape of the input.
+    """For each input that needs a gradient: its place, the local derivative, what the rule gives,
+    and that in the shape of the input.
+
+    The local derivative is what the rule gives for g = 1: of an elementwise operation, where each
+    element of the result has but one of the input, and of a result that is a single number.
 
     It is the inner loop of `backpropagate`, which keeps less.
     """
@@ -234,7 +237,7 @@ def _contributions(t: Tensor, g: Any) -> Iterator[tuple[int, Any, Any, Any]]:
     assert op is not None
     _check_unchanged(t, t._inputs)
     values = (*t._arrays, t._saved) if op.saves else t._arrays
-    elementwise = getattr(elementwise_ops, op.name, None) is op
+    simple = t._data.ndim == 0 or getattr(elementwise_ops, op.name, None) is op
 
     def apply(g: Any) -> tuple[Any, ...]:
         """What the rules give for each input, None for one that needs no gradient."""
@@ -248,7 +251,7 @@ def _contributions(t: Tensor, g: Any) -> Iterator[tuple[int, Any, Any, Any]]:
 
     with np.errstate(all="ignore"):
         products = apply(g)
-        locals_ = apply(np.ones_like(t._data)) if elementwise else (None,) * len(products)
+        locals_ = apply(np.ones_like(t._data)) if simple else (None,) * len(products)
         for place, (x, product) in enumerate(zip(t._inputs, products, strict=False)):
             if product is not None and x._requires_grad:
                 gradient = ops.sum_to(product, shape=x.shape) if op.broadcasts else product

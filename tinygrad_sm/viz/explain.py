@@ -15,8 +15,10 @@ from tinygrad_sm.tensor import Tensor
 from tinygrad_sm.viz.draw import _title
 from tinygrad_sm.viz.fold import is_inlined
 from tinygrad_sm.viz.layout import layout
-from tinygrad_sm.viz.steps import Story, _number, expression
+from tinygrad_sm.viz.numbers import written
+from tinygrad_sm.viz.steps import Story
 from tinygrad_sm.viz.text import clean
+from tinygrad_sm.viz.words import expression
 
 
 def explain(
@@ -91,8 +93,8 @@ def _picture(graph: Graph, story: Story) -> dict[str, Any]:
         boxes[node.id] = {
             "kind": node.kind,
             "head": head,
-            "value": _number(node.value.item(), 4) if single else shape,
-            "grad": None if gradient is None else _number(gradient.item(), 4) if single else shape,
+            "value": written(node.value.item(), 4) if single else shape,
+            "grad": None if gradient is None else written(gradient.item(), 4) if single else shape,
         }
     sizes = {id_: _size(box) for id_, box in boxes.items()}
     frames: dict[Module, list[str]] = {}
