@@ -26,7 +26,7 @@ def explain(
     path: str | os.PathLike[str] = "backprop.html",
     *,
     title: str | None = None,
-    max_nodes: int = 120,
+    max_nodes: int | None = 120,
     lr: float | None = None,
 ) -> Path:
     """Write a page on which one steps through the computation of a loss, forward and back, with
@@ -34,7 +34,8 @@ def explain(
 
     path: of the page, one HTML file that needs no network.
     title: its heading.
-    max_nodes: a larger graph is refused, for nobody steps through a thousand nodes.
+    max_nodes: a larger graph is refused, for nobody steps through a thousand nodes; None for no
+        limit.
     lr: the learning rate; with it the page ends with the update, parameter − lr · gradient.
 
     Returns the path. It is best written before an optimizer changes the values; `backward()` need
@@ -56,11 +57,13 @@ def explain(
     return path
 
 
-def _data(loss: Tensor, title: str | None, max_nodes: int, lr: float | None) -> dict[str, Any]:
+def _data(
+    loss: Tensor, title: str | None, max_nodes: int | None, lr: float | None
+) -> dict[str, Any]:
     """All that the page shows."""
     graph = Graph(loss)
     count = sum(not is_inlined(node) for node in graph.nodes)
-    if count > max_nodes:
+    if max_nodes is not None and count > max_nodes:
         raise ValueError(
             f"the graph has {count:,} nodes, too many to step through (max_nodes={max_nodes}). "
             "Explain a smaller one: fewer layers, fewer time steps, or the loss of one sample; or "

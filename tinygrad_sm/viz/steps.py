@@ -37,6 +37,7 @@ from tinygrad_sm.viz.words import (
 
 Block = dict[str, Any]
 Step = dict[str, Any]
+JOINER = "\u2060"  # no line ends here
 
 
 class Story:
@@ -184,13 +185,13 @@ class Story:
                 else [rule]
             )
             blocks = [
+                *({"note": f"…, {text}"} for text in rest),
                 *self._product(node, turn.upstream, c, slope),
                 {
                     "note": ", ".join(
                         f"{letter} is {meaning}" for letter, meaning in letters.items()
                     )
                 },
-                *({"note": f"…, {text}"} for text in rest),
                 *self._summed(node, c),
                 *self._joined(source, c),
                 *self._differs(source, c),
@@ -235,7 +236,8 @@ class Story:
             return self._linear(node, g, c, arrived, upstream, gained)
         if c.local is not None:
             label = self._slope(node.id, source)
-            how = f"{label} times as much. Multiply the two, element by element."
+            unbroken = label.replace("/", f"{JOINER}/{JOINER}")
+            how = f"{unbroken} times as much. Multiply the two, element by element."
             if c.local.ndim == 0:
                 rate = c.local.item()
                 times = "just" if rate == 1 else f"{written(rate, 6)} times"

@@ -186,7 +186,11 @@ def known(node: Node) -> str:
 
 def rule_of(node: Node, place: int) -> str:
     """The derivative rule for an input, in words or as a formula."""
-    rule = RULES.get(known(node)) or node.rules
+    op = known(node)
+    if op == "cross_entropy" and place == 0:
+        is_mean = node.attributes.get("reduction", "mean") == "mean"
+        return "(p − onehot) / N g" if is_mean else "(p − onehot) g"
+    rule = RULES.get(op) or node.rules
     text = rule if isinstance(rule, str) else "".join(rule[place : place + 1])
     return text.replace("zeros_like(g)", "0")
 
