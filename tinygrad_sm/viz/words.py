@@ -189,7 +189,7 @@ def rule_of(node: Node, place: int) -> str:
     op = known(node)
     if op == "cross_entropy" and place == 0:
         is_mean = node.attributes.get("reduction", "mean") == "mean"
-        return "(p − onehot) / N g" if is_mean else "(p − onehot) g"
+        return "g · (p − onehot) / N" if is_mean else "g · (p − onehot)"
     rule = RULES.get(op) or node.rules
     text = rule if isinstance(rule, str) else "".join(rule[place : place + 1])
     return text.replace("zeros_like(g)", "0")
