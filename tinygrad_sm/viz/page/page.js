@@ -306,7 +306,9 @@
     $("first").disabled = $("back").disabled = now === 0;
     $("next").disabled = $("last").disabled = now === steps.length - 1;
     if (now === steps.length - 1) stop();
-    history.replaceState(null, "", `#${now + 1}`);
+    try {
+      history.replaceState(null, "", `#${now + 1}`);  // a reload stays at this step
+    } catch { /* not allowed everywhere, such as in the frame of a notebook */ }
   }
 
   /* A box leads to its step in the pass that is being looked at; a second time to the other. */
