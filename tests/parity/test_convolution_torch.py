@@ -10,7 +10,8 @@ from tinygrad_sm import Tensor
 
 torch = pytest.importorskip("torch")
 
-from beside import check
+from beside import check, same
+from cases import weights
 from torch.nn import functional
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
@@ -168,23 +169,20 @@ LAYERS = [
 def test_layer(make, shape):
     ours, theirs = make(nn), make(torch.nn).double()
     assert repr(ours) == repr(theirs)
-    names = [(name, tuple(p.shape)) for name, p in theirs.named_parameters()]
-    assert [(name, p.shape) for name, p in ours.named_parameters()] == names
-
-    def here(x, *parameters):
-        for (name, _), p in zip(names, parameters, strict=True):
-            setattr(ours, name, p)
-        return ours(x)
-
-    def there(x, *parameters):
-        named = dict(zip([name for name, _ in names], parameters, strict=True))
-        return torch.func.functional_call(theirs, named, (x,))
-
-    values = [p.data for p in ours.parameters()]
-    check(here, there, RNG.normal(size=shape), *values)
+    theirs.load_state_dict({name: torch.tensor(p.data) for name, p in ours.named_parameters()})
+    values = RNG.normal(size=shape)
+    x, t = Tensor(values, requires_grad=True), torch.tensor(values, requires_grad=True)
+    y, e = ours(x), theirs(t)
+    same(y.numpy(), e, 1e-9)
+    g = weights(y.shape)
+    y.backward(g)
+    e.backward(torch.tensor(g))
+    same(x.grad, t.grad, 1e-9)
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        same(p.grad, q.grad, 1e-9)
 
 
-def network(m, flatten):
+def network(m):
     return [
         m.Conv2d(1, 4, 3, padding=1),
         m.ReLU(),
@@ -192,20 +190,15 @@ def network(m, flatten):
         m.Conv2d(4, 8, 3, padding=1),
         m.ReLU(),
         m.MaxPool2d(2),
-        flatten,
+        m.Flatten(),
         m.Linear(8 * 2 * 2, 10),
     ]
 
 
-class Flatten(nn.Module):
-    def forward(self, x):
-        return x.flatten(1)
-
-
 @pytest.mark.usefixtures("float64")
 def test_fifty_steps_of_a_cnn():
-    ours = nn.Sequential(*network(nn, Flatten()))
-    theirs = torch.nn.Sequential(*network(torch.nn, torch.nn.Flatten())).double()
+    ours = nn.Sequential(*network(nn))
+    theirs = torch.nn.Sequential(*network(torch.nn)).double()
     for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
         q.data = torch.tensor(p.data)
     here = nn.optim.SGD(ours.parameters(), lr=0.1, momentum=0.9)
