@@ -102,22 +102,15 @@ def _as_columns(patches: Array, groups: int) -> Array:
     return grouped.reshape(down, groups, kh * size, across * n)
 
 
-def _pieces(rows: int, inner: int, columns: int) -> int:
-    """In how many equal pieces to multiply a matrix (inner, columns) by one (rows, inner).
+def _pieces(rows: int, inner: int, length: int) -> list[slice]:
+    """The pieces in which to multiply a matrix (inner, length) by one of (rows, inner).
 
-    OpenBLAS takes a product of up to a million terms as it is, and a larger one only after it has
-    rearranged both matrices: twice the time, where they are as narrow as filters.
+    OpenBLAS takes a product of up to a million terms as it is, where it can, and a larger one only
+    after it has rearranged both matrices: twice the time, where they are as narrow as filters.
     """
-    least = rows * inner * columns // 1_000_000 + 1
-    if least == 1:
-        return 1
-    return next((p for p in range(least, 4 * least) if columns % p == 0), 1)
-
-
-def _split(columns: Array, pieces: int) -> Array:
-    """(…, K, L) as (…, pieces, K, L/pieces): a view."""
-    *others, k, length = columns.shape
-    return columns.reshape(*others, k, pieces, length // pieces).swapaxes(-2, -3)
+    size = 1_000_000 // (rows * inner) // 16 * 16
+    size = size if size >= 64 else max(length, 1)  # many filters: rearranging pays
+    return [slice(start, start + size) for start in range(0, max(length, 1), size)]
 
 
 def _product(filters: Array, columns: Array) -> Array:
@@ -125,10 +118,11 @@ def _product(filters: Array, columns: Array) -> Array:
     h, groups, k, length = columns.shape
     m = filters.shape[1]
     pieces = _pieces(m, k, length)
-    if pieces == 1:
+    if len(pieces) == 1:
         return filters @ columns
     y = np.empty((h, groups, m, length), np.result_type(filters, columns))
-    np.matmul(filters[:, None], _split(columns, pieces), out=_split(y, pieces))
+    for piece in pieces:
+        np.matmul(filters, columns[..., piece], out=y[..., piece])
     return y
 
 
@@ -223,16 +217,17 @@ def _conv2d_weight(
     g: Array, x: Array, *, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
 ) -> Array:
     _, o, down, across = g.shape
+    o, c = o // groups, x.shape[1] // groups
     patches = _patches(_batch_last(x), kernel, stride, padding, dilation)
     columns = _as_columns(patches[:down, ..., :across, :], groups)
-    _, _, k, length = columns.shape
-    o //= groups
-    g = _batch_last(g).reshape(down, groups, o, length)
-    pieces = _pieces(o, k, length)
-    products = _split(columns, pieces) @ _split(g, pieces).swapaxes(-1, -2)
-    filters: Array = np.add.reduce(products, axis=(0, 2))
-    filters = filters.reshape(groups, kernel[0], -1, kernel[1], o).transpose(0, 4, 2, 1, 3)
-    return filters.reshape(groups * o, -1, *kernel)
+    k, length = columns.shape[2:]
+    rows = _batch_last(g).reshape(down, groups, o, length).swapaxes(-1, -2)
+    filters: Array = sum(
+        np.add.reduce(columns[..., piece] @ rows[..., piece, :], axis=0)
+        for piece in _pieces(o, k, length)
+    )
+    filters = filters.reshape(groups, kernel[0], c, kernel[1], o).transpose(0, 4, 2, 1, 3)
+    return filters.reshape(groups * o, c, *kernel)
 
 
 conv2d_weight: Op = Op(
