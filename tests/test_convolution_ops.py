@@ -184,6 +184,13 @@ def test_the_dtype_stays(name, dtype):
     assert y.dtype == gradient.dtype == dtype
 
 
+def test_whole_numbers_have_maxima_too():
+    x = -np.arange(16).reshape(1, 1, 4, 4)
+    y = Tensor(x).max_pool2d(2, padding=1)
+    assert y.dtype == x.dtype
+    assert y.tolist() == [[[[0, -1, -3], [-4, -5, -7], [-12, -13, -15]]]]
+
+
 def test_a_wider_bias_widens_the_result():
     x, w = Tensor(np.ones((1, 1, 2, 2), np.float32)), Tensor(np.ones((1, 1, 1, 1), np.float32))
     assert x.conv2d(w, np.ones(1)).dtype == np.float64
@@ -248,6 +255,7 @@ W = np.zeros((6, 4, 3, 3))
         (lambda: X.avg_pool2d(2, divisor_override=0), ValueError, "other than 0"),
         (lambda: X.astype(int).avg_pool2d(2), DtypeError, "floating-point"),
         (lambda: X.adaptive_avg_pool2d(-1), ValueError, "output_size"),
+        (lambda: X.adaptive_avg_pool2d((1, 2, 3)), ValueError, "output_size"),
         (lambda: X[0, 0].adaptive_avg_pool2d(1), ShapeError, "adaptive_avg_pool2d needs images"),
         (lambda: X.unfold(6), ShapeError, "unfold: a window of 6 × 6"),
         (lambda: X[0].fold(5, 2), ShapeError, r"columns of shape \(N, C · 4, 16\), got \(4, 5, 5"),

@@ -162,7 +162,8 @@ class Convolution(Methods):
         kernel, how = _pooling("max_pool2d", self.shape[2:], *window)
         ((above, below), (left, right)), x = how["padding"], _tensor(self)
         if above or below or left or right:
-            x = x.pad((left, right, above, below), value=-math.inf)
+            least = -math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+            x = x.pad((left, right, above, below), value=least)
         attributes = {"kernel": kernel, "stride": how["stride"], "dilation": how["dilation"]}
         return self._record(ops.max_pool2d, (x,), attributes)
 
@@ -400,8 +401,8 @@ def _averages(
 @_remembered
 def _even_averages(size: Shape, dtype: Any, output_size: Any) -> dict[str, Any]:
     """The same for as many windows as asked for."""
-    if isinstance(output_size, tuple | list):
-        output_size = tuple(n if m is None else m for n, m in zip(size, output_size, strict=False))
+    if isinstance(output_size, tuple | list) and len(output_size) == 2:
+        output_size = tuple(n if m is None else m for n, m in zip(size, output_size, strict=True))
     shares = []
     for n, m in zip(size, _pair("output_size", output_size, 0), strict=True):
         starts, ends = np.arange(m) * n // m, -(-np.arange(1, m + 1) * n // m)

@@ -105,10 +105,10 @@ def _as_columns(patches: Array, groups: int) -> Array:
 def _pieces(rows: int, inner: int, length: int) -> list[slice]:
     """The pieces in which to multiply a matrix (inner, length) by one of (rows, inner).
 
-    OpenBLAS takes a product of up to a million terms as it is, where it can, and a larger one only
-    after it has rearranged both matrices: twice the time, where they are as narrow as filters.
+    On some processors OpenBLAS takes a product of up to a million terms as it is. A larger one it
+    rearranges first, which takes as long again where the matrices are as narrow as filters.
     """
-    size = 1_000_000 // (rows * inner) // 16 * 16
+    size = 1_000_000 // max(rows * inner, 1) // 16 * 16
     size = size if size >= 64 else max(length, 1)  # many filters: rearranging pays
     return [slice(start, start + size) for start in range(0, max(length, 1), size)]
 
@@ -180,10 +180,11 @@ def _conv_transpose2d(
     dilation: Pair,
     groups: int,
 ) -> Array:
-    """Along the columns the patches are added up; along the rows the product does that.
+    """Each element of x paints a filter, and where they overlap they add up.
 
-    For a row of the result sees kh rows of x, with stride − 1 rows of zeros between each two: it
-    is a convolution with the filters upside down.
+    Along the columns `_add_patches` does that, along the rows the product: a row of the result gets
+    something from kh rows of x, with stride − 1 rows of zeros between any two of them. So it is a
+    convolution with the filters upside down.
     """
     n, o, down, across = x.shape
     (above, below), sides = padding
