@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from functools import lru_cache, wraps
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -82,7 +83,7 @@ class Convolution(Methods):
                   [-4., -4.]]]])
         """
         inputs = self._with(weight, bias)
-        shapes = tuple(x.shape for x in inputs)
+        shapes = tuple(map(_shape, inputs))
         how = _convolution(shapes, stride, padding, dilation, groups)
         return self._record(ops.conv2d, inputs, how)
 
@@ -134,7 +135,7 @@ class Convolution(Methods):
         Tensor([[[[ 1., 10.,  2., 20.]]]])
         """
         inputs = self._with(weight, bias)
-        shapes = tuple(x.shape for x in inputs)
+        shapes = tuple(map(_shape, inputs))
         how = _transposed(shapes, stride, padding, output_padding, groups, dilation)
         y = self._record(ops.conv_transpose2d, inputs[:2], how)
         return y if bias is None else y + inputs[2].reshape(-1, 1, 1)
@@ -159,13 +160,11 @@ class Convolution(Methods):
         Tensor([[[[4., 6.]]]])
         """
         window = (kernel_size, stride, padding, dilation, ceil_mode)
-        kernel, how = _pooling("max_pool2d", self.shape[2:], *window)
-        ((above, below), (left, right)), x = how["padding"], _tensor(self)
-        if above or below or left or right:
-            least = -math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-            x = x.pad((left, right, above, below), value=least)
-        attributes = {"kernel": kernel, "stride": how["stride"], "dilation": how["dilation"]}
-        return self._record(ops.max_pool2d, (x,), attributes)
+        pad, how = _maxima(self.shape[2:], *window)
+        x = _tensor(self)
+        if pad:
+            x = x.pad(pad, value=-math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min)
+        return self._record(ops.max_pool2d, (x,), how)
 
     @_takes(SEQUENCES)
     def max_pool1d(
@@ -269,10 +268,16 @@ class Convolution(Methods):
             )
         return self._apply(ops.fold, shape=shape, kernel=kernel, **how)
 
-    def _with(self, *others: Any) -> tuple[Any, ...]:
-        """This tensor and the others, as Tensors; None is left out."""
-        given = (x for x in others if x is not None)
-        return (self, *(x if isinstance(x, Methods) else self._coerced(x) for x in given))
+    def _with(self, weight: Any, bias: Any = None) -> tuple[Any, ...]:
+        """This tensor, the weight and perhaps the bias as Tensors."""
+        if not isinstance(weight, Methods):
+            weight = self._coerced(weight)
+        if bias is None:
+            return self, weight
+        return self, weight, bias if isinstance(bias, Methods) else self._coerced(bias)
+
+
+_shape = attrgetter("_data.shape")
 
 
 def _tensor(x: Methods) -> Tensor:
@@ -351,7 +356,6 @@ def _transposed(
     return {"shape": shape, **how, "groups": groups}
 
 
-@_remembered
 def _pooling(
     name: str,
     size: Shape,
@@ -376,6 +380,15 @@ def _pooling(
             last -= s * (last >= n)  # but not behind the image
             over[i] = max(0, last + window - n - p)
     return kernel, _sliding(name, size, kernel, steps, pad, apart, over)
+
+
+@_remembered
+def _maxima(size: Shape, *window: Any) -> tuple[Shape, dict[str, Any]]:
+    """What `Tensor.pad` shall add, if anything, and the settings of max_pool2d."""
+    kernel, how = _pooling("max_pool2d", size, *window)
+    (above, below), (left, right) = how.pop("padding")
+    pad = (left, right, above, below)
+    return pad if any(pad) else (), {"kernel": kernel, **how}
 
 
 @_remembered
