@@ -20,6 +20,7 @@ import argparse
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import platform
 import statistics
@@ -27,20 +28,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-# name: batch size, widths of the layers
-ROWS = {
+# name: batch size, widths of the layers. A first width (channels, height, width) is an image: the
+# layers but the last are then convolutions 3×3 with padding 1, each with ReLU and max-pooling 2×2.
+ROWS: dict[str, tuple[int, tuple[Any, ...]]] = {
     "softmax regression, batch 32, 64 → 10": (32, (64, 10)),
     "softmax regression, batch 128, 784 → 10": (128, (784, 10)),
     "softmax regression, batch 512, 784 → 10": (512, (784, 10)),
     "MLP, batch 32, 64-64-10": (32, (64, 64, 10)),
     "MLP, batch 64, 784-128-10": (64, (784, 128, 10)),
     "MLP, batch 256, 784-512-512-10": (256, (784, 512, 512, 10)),
+    "CNN, batch 32, 1×8×8, 8-16-10": (32, ((1, 8, 8), 8, 16, 10)),
+    "CNN, batch 32, 1×28×28, 8-16-10": (32, ((1, 28, 28), 8, 16, 10)),
+    "CNN, batch 128, 1×28×28, 8-16-10": (128, ((1, 28, 28), 8, 16, 10)),
 }
 LR = 0.01
 THREADS = "2"
@@ -49,18 +53,23 @@ Step = Callable[[], Any]  # takes a step and returns the loss
 
 
 def problem(row: str) -> tuple[Any, Any, list[tuple[Any, Any]]]:
-    """The same batch, labels and starting weights (out, in) for everyone."""
-    batch, widths = ROWS[row]
+    """The same batch, labels and starting weights for everyone.
+
+    The weights are (out, in), those of a convolution (out, in, 3, 3).
+    """
+    batch, (size, *widths) = ROWS[row]
     rng = np.random.default_rng(0)
-    x = rng.random((batch, widths[0]), dtype=np.float32)
+    shape = size if isinstance(size, tuple) else (size,)
+    x = rng.random((batch, *shape), dtype=np.float32)
     y = rng.integers(0, widths[-1], batch)
-    layers = [
-        (
-            (rng.standard_normal((m, n)) / np.sqrt(n)).astype(np.float32),
-            np.zeros(m, np.float32),
-        )
-        for n, m in pairwise(widths)
-    ]
+    layers = []
+    for m in widths:
+        if len(shape) == 3 and m is not widths[-1]:
+            inputs, shape = (shape[0], 3, 3), (m, shape[1] // 2, shape[2] // 2)
+        else:
+            inputs, shape = (math.prod(shape),), (m,)
+        weight = rng.standard_normal((m, *inputs)) / np.sqrt(math.prod(inputs))
+        layers.append((weight.astype(np.float32), np.zeros(m, np.float32)))
     return x, y, layers
 
 
@@ -74,9 +83,15 @@ def ours(row: str) -> Step:
     x_array, y_array, layers = problem(row)
     modules: list[nn.Module] = []
     for weight, bias in layers:
-        linear = nn.Linear(weight.shape[1], weight.shape[0])
-        linear.weight.data, linear.bias.data = weight, bias
-        modules += [linear, nn.ReLU()]
+        m, n = weight.shape[:2]
+        if weight.ndim == 4:
+            layer: Any = nn.Conv2d(n, m, 3, padding=1)
+            modules += [layer, nn.ReLU(), nn.MaxPool2d(2)]
+        else:
+            layer = nn.Linear(n, m)
+            flatten = [nn.Flatten()] if layers[0][0].ndim == 4 else []
+            modules += [*flatten, layer, nn.ReLU()]
+        layer.weight.data, layer.bias.data = weight, bias
     model = nn.Sequential(*modules[:-1]) if len(layers) > 1 else modules[0]
     loss_fn = nn.CrossEntropyLoss()
     optimizer = nn.optim.SGD(model.parameters(), lr=LR)
@@ -92,9 +107,11 @@ def ours(row: str) -> Step:
     return step
 
 
-def numpy(row: str) -> Step:
-    """Written by hand, as one writes it down."""
+def numpy(row: str) -> Step | None:
+    """Written by hand, as one writes it down. Not for convolutions: that would be no short text."""
     x, y, layers = problem(row)
+    if x.ndim > 2:
+        return None
     weights = [weight for weight, _ in layers]
     biases = [bias for _, bias in layers]
     n, last = len(x), len(layers) - 1
@@ -125,9 +142,11 @@ def numpy(row: str) -> Step:
     return step
 
 
-def tuned(row: str) -> Step:
+def tuned(row: str) -> Step | None:
     """The same with every trick: in place, flat indices, sums as products with a vector of ones."""
     x, y, layers = problem(row)
+    if x.ndim > 2:
+        return None
     weights = [np.ascontiguousarray(weight.T) for weight, _ in layers]  # (in, out) is quicker
     biases = [bias for _, bias in layers]
     (n, classes), last = (len(x), biases[-1].size), len(layers) - 1
@@ -177,11 +196,17 @@ def torch(row: str) -> Step:
     x_array, y_array, layers = problem(row)
     modules: list[torch.nn.Module] = []
     for weight, bias in layers:
-        linear = torch.nn.Linear(weight.shape[1], weight.shape[0])
+        m, n = weight.shape[:2]
+        if weight.ndim == 4:
+            layer: Any = torch.nn.Conv2d(n, m, 3, padding=1)
+            modules += [layer, torch.nn.ReLU(), torch.nn.MaxPool2d(2)]
+        else:
+            layer = torch.nn.Linear(n, m)
+            flatten = [torch.nn.Flatten()] if layers[0][0].ndim == 4 else []
+            modules += [*flatten, layer, torch.nn.ReLU()]
         with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(weight))
-            linear.bias.copy_(torch.from_numpy(bias))
-        modules += [linear, torch.nn.ReLU()]
+            layer.weight.copy_(torch.from_numpy(weight))
+            layer.bias.copy_(torch.from_numpy(bias))
     model = torch.nn.Sequential(*modules[:-1]) if len(layers) > 1 else modules[0]
     loss_fn = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=LR)
@@ -207,9 +232,15 @@ def jax(row: str) -> Step:
     def loss_of(parameters: Any, x: Any, y: Any) -> Any:
         h = x
         for i, (weight, bias) in enumerate(parameters):
-            h = h @ weight.T + bias
+            if weight.ndim == 4:
+                h = jax.lax.conv(h, weight, (1, 1), "SAME") + bias[:, None, None]
+            else:
+                h = h.reshape(len(h), -1) @ weight.T + bias
             if i < len(parameters) - 1:
                 h = jnp.maximum(h, 0)
+            if weight.ndim == 4:
+                pool = (1, 1, 2, 2)
+                h = jax.lax.reduce_window(h, -jnp.inf, jax.lax.max, pool, pool, "VALID")
         log_p = jax.nn.log_softmax(h)
         return -jnp.take_along_axis(log_p, y[:, None], axis=1).mean()
 
@@ -229,7 +260,7 @@ def jax(row: str) -> Step:
     return step
 
 
-CONTESTANTS: dict[str, Callable[[str], Step]] = {
+CONTESTANTS: dict[str, Callable[[str], Step | None]] = {
     "ours": ours,
     "numpy": numpy,
     "tuned": tuned,
@@ -242,17 +273,20 @@ CONTESTANTS: dict[str, Callable[[str], Step]] = {
 
 
 def work(name: str) -> None:
-    """Answer each line {"row", "seconds"} with {"loss"} the first time, {"time"} after that."""
-    steps: dict[str, Step] = {}
+    """Answer each line {"row", "seconds"} with {"loss"} the first time, {"time"} after that.
+
+    The loss is null where the contestant does not take part.
+    """
+    steps: dict[str, Step | None] = {}
     for line in sys.stdin:
         request = json.loads(line)
         row = request["row"]
         if row not in steps:
-            steps[row] = CONTESTANTS[name](row)
-            losses = [steps[row]() for _ in range(5)]
-            print(json.dumps({"loss": losses[-1].item()}), flush=True)
-        else:
-            print(json.dumps({"time": median_time(steps[row], request["seconds"])}), flush=True)
+            step = steps[row] = CONTESTANTS[name](row)
+            losses = [step() for _ in range(5)] if step else []
+            print(json.dumps({"loss": losses[-1].item() if step else None}), flush=True)
+        elif step := steps[row]:
+            print(json.dumps({"time": median_time(step, request["seconds"])}), flush=True)
 
 
 def median_time(step: Step, seconds: float) -> float:
@@ -296,12 +330,12 @@ class Contestant:
             env=os.environ | settings,
         )
 
-    def ask(self, row: str, seconds: float = 0.0) -> dict[str, float]:
+    def ask(self, row: str, seconds: float = 0.0) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps({"row": row, "seconds": seconds}) + "\n")
         self.process.stdin.flush()
-        answer: dict[str, float] = json.loads(self.process.stdout.readline())
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         return answer
 
 
@@ -334,14 +368,15 @@ def run(names: list[str], rows: list[str], rounds: int, seconds: float, patience
     print("|---|" + "---:|" * (len(names) + len(others)))
     for row in rows:
         losses = {name: c.ask(row)["loss"] for name, c in contestants.items()}
+        losses = {name: loss for name, loss in losses.items() if loss is not None}
         expected = losses.get("numpy", next(iter(losses.values())))
         if not all(abs(loss - expected) <= 1e-4 * expected for loss in losses.values()):
             sys.exit(f"{row}: the contestants do not compute the same: {losses}")
-        times: dict[str, list[float]] = {name: [] for name in contestants}
+        times: dict[str, list[float]] = {name: [] for name in losses}
         for _ in range(rounds):
-            for name, contestant in contestants.items():
+            for name in times:
                 wait_for_quiet(patience)
-                times[name].append(contestant.ask(row, seconds)["time"])
+                times[name].append(contestants[name].ask(row, seconds)["time"])
         cells = [figure(times.get(name)) for name in names]
         cells += [
             f"{min(times['ours']) / min(times[name]):.2f}" if name in times else "–"

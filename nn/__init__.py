@@ -29,6 +29,7 @@ from nn.activation import (
     Softsign,
     Tanh,
 )
+from nn.convolution import Conv1d, Conv2d, ConvTranspose2d, Fold, Unfold
 from nn.data import DataLoader, Subset, random_split
 from nn.dropout import Dropout
 from nn.embedding import Embedding
@@ -47,6 +48,7 @@ from nn.loss import (
 )
 from nn.module import Buffer, Module, ModuleDict, ModuleList, Parameter, Sequential
 from nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
+from nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool1d, MaxPool2d
 from nn.saving import load, save
 from nn.shape import Flatten, Identity
 from nn.utils import clip_grad_norm_, clip_grad_value_
@@ -56,17 +58,23 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
     "Buffer",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose2d",
     "CrossEntropy",
     "CrossEntropyLoss",
     "DataLoader",
     "Dropout",
     "Embedding",
     "Flatten",
+    "Fold",
     "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
@@ -81,6 +89,8 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
+    "MaxPool1d",
+    "MaxPool2d",
     "Mish",
     "Module",
     "ModuleDict",
@@ -99,6 +109,7 @@ __all__ = [
     "Softsign",
     "Subset",
     "Tanh",
+    "Unfold",
     "clip_grad_norm_",
     "clip_grad_value_",
     "datasets",

@@ -105,6 +105,23 @@ def test_numbers_are_written_into_their_operation():
     assert headlines(draw(Tensor(2.0))) == ["constant"]
 
 
+def test_windows_that_slide_tell_what_is_unusual_about_them():
+    x, w = Tensor(np.ones((1, 2, 8, 8)), requires_grad=True), np.ones((2, 1, 3, 3))
+    for y, headline in [
+        (x.conv2d(w, groups=2), "conv2d(groups=2)"),
+        (x.conv2d(np.ones((1, 2, 3, 3))), "conv2d"),
+        (x.conv2d(w, None, 2, 1, groups=2), "conv2d(stride=2, padding=1, groups=2)"),
+        (
+            x.conv2d(w, None, (1, 2), (0, 1), 2, 2),
+            "conv2d(stride=(1, 2), padding=(0, 1), dilation=2, groups=2)",
+        ),
+        (x.conv2d(w[..., :2], padding="same", groups=2), "conv2d(padding=(1, (0, 1)), groups=2)"),
+        (x.max_pool2d(2), "max_pool2d(kernel=2, stride=2)"),
+        (x.max_pool2d((2, 3), 1), "max_pool2d(kernel=(2, 3))"),
+    ]:
+        assert headlines(draw(y))[-1] == headline
+
+
 def test_the_order_of_the_inputs_is_told_where_it_matters():
     a, b = (
         Tensor([[v]], requires_grad=True, name=n) for n, v in zip("ab", (2.0, 3.0), strict=True)

@@ -90,6 +90,38 @@ def test_backprop_by_hand_finds_the_gradients_of_the_engine(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"graph.svg", "backprop.html"}
 
 
+# ---- a convolutional network -------------------------------------------------------------------
+
+
+def test_cnn_recognises_the_digits_and_leaves_its_pictures(tmp_path):
+    assert accuracy(run("cnn.py", "--out", tmp_path)) >= 98
+    names = {"history.png", "filters.png", "feature_maps.png", "confusion.png", "graph.svg"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert all(path.stat().st_size > 4000 for path in tmp_path.iterdir())
+    graph = (tmp_path / "graph.svg").read_text()
+    for word in ("conv1: Conv2d", "max_pool2d(kernel=2, stride=2)", "linear: Linear", "images"):
+        assert word in graph
+
+
+def test_cnn_says_the_same_with_the_same_seed(tmp_path):
+    first, again = (run("cnn.py", "--epochs", 1, "--out", tmp_path) for _ in range(2))
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    ("name", "image"), [("fashion_mnist", (1, 28, 28)), ("cifar10", (3, 32, 32))]
+)
+def test_cnn_takes_larger_images_and_colours(name, image, tmp_path, monkeypatch):
+    cnn = load("cnn.py")
+    words = ("cat", "dog", "bird")
+    x = np.random.default_rng(0).random((6, *image), dtype=np.float32)
+    data = nn.datasets.Dataset(x, np.arange(6) % 3, words)
+    monkeypatch.setitem(cnn.DATASETS, name, (lambda: (data, data), 1, 3))
+    monkeypatch.setattr(sys, "argv", ["cnn.py", "--dataset", name, "--out", str(tmp_path)])
+    cnn.main()
+    assert len([*tmp_path.iterdir()]) == 5
+
+
 # ---- Newton's method ---------------------------------------------------------------------------
 
 

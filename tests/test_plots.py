@@ -42,6 +42,9 @@ def test_every_plot_draws_on_the_axes_it_is_given():
     assert plots.history({"a": {"b": [1.0]}, "c": {"d": [1.0]}}, axes=row) is row
     assert plots.decision_boundary(scores, np.eye(2), [0, 1], ax=ax, points=5) is ax
     assert plots.loss_surface(bowl, {"a": np.eye(2)}, ax=ax, points=5) is ax
+    axes = plots.Figure().subplots(1, 2, squeeze=False)
+    assert plots.filters(np.ones((2, 3, 2, 2)), axes=axes) is axes
+    assert plots.feature_maps(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)), axes=axes) is axes
 
 
 def test_weight_templates_share_one_scale_with_white_at_zero():
@@ -77,6 +80,43 @@ def test_confusion_matrix_counts():
         for text in ax.texts
     }
     assert cells == {(0, 0): "1", (0, 1): "1", (1, 1): "1", (2, 2): "1"}
+
+
+def test_confusion_matrix_names_its_classes():
+    ax = plots.confusion_matrix([0, 1], [0, 0], classes=("cat", "penguin"))
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["cat", "penguin"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["cat", "penguin"]
+
+
+def test_grey_filters_share_one_scale_and_coloured_ones_are_grey_at_zero():
+    weight = np.zeros((3, 1, 2, 2))
+    weight[1, 0, 0, 1] = -4
+    images = [ax.images[0] for ax in plots.filters(weight).flat[:3]]
+    assert {(image.norm.vmin, image.norm.vmax) for image in images} == {(-4, 4)}
+    assert images[1].get_array().tolist() == [[0, -4], [0, 0]]
+
+    coloured = np.zeros((9, 3, 2, 2))
+    coloured[0, 2, 1, 1] = 2  # blue
+    axes = plots.filters(Tensor(coloured))
+    assert [ax.get_visible() for ax in axes.flat] == [True] * 9 + [False] * 7
+    pixels = axes.flat[0].images[0].get_array()
+    assert pixels[1, 1].tolist() == [0.5, 0.5, 1]
+    assert pixels[0, 0].tolist() == [0.5, 0.5, 0.5]
+    with pytest.raises(ValueError, match="1 or 3 channels"):
+        plots.filters(np.zeros((1, 2, 3, 3)))
+
+
+def test_feature_maps_stand_beside_their_image():
+    images, maps = np.random.default_rng(0).random((2, 1, 4, 4)), np.zeros((2, 3, 2, 2))
+    maps[1, 2] = 5
+    axes = plots.feature_maps(images, maps)
+    assert axes.shape == (2, 4)
+    assert axes[1, 0].images[0].get_array().tolist() == images[1, 0].tolist()
+    assert axes[1, 3].images[0].get_array().tolist() == [[5, 5], [5, 5]]
+    assert axes[1, 1].images[0].norm.vmax == 5  # of the whole row
+    assert [ax.get_title() for ax in axes[0]] == ["image", "0", "1", "2"]
+    coloured = plots.feature_maps(np.zeros((1, 3, 4, 4)), np.zeros((1, 1, 2, 2)))
+    assert coloured[0, 0].images[0].get_array().shape == (4, 4, 3)
 
 
 def test_mistakes_come_surest_first_and_only_mistakes():

@@ -32,6 +32,7 @@ from tinygrad_sm.autograd import (
 )
 from tinygrad_sm.errors import DtypeError, GradientError, ShapeError
 from tinygrad_sm.methods import (
+    Convolution,
     Elementwise,
     LinearAlgebra,
     Loss,
@@ -62,7 +63,9 @@ def _operator(op: ops.Op) -> tuple[Operator, Operator]:
     return left, right
 
 
-class Tensor(Elementwise, Reduction, LinearAlgebra, Shape, Softmax, Loss, Normalization):
+class Tensor(
+    Elementwise, Reduction, LinearAlgebra, Shape, Softmax, Loss, Normalization, Convolution
+):
     """An array that remembers how it was computed.
 
     data: a number, a nested list, a NumPy array or a Tensor. Python numbers and lists become

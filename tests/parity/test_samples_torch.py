@@ -8,6 +8,7 @@ pytest.importorskip("expecttest")  # PyTorch's list of samples imports it
 from samples import SAMPLES, agreement
 
 
+@pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("key", SAMPLES, ids=str)
 def test_samples(key, dtype):

@@ -3,6 +3,7 @@
 Each method checks and completes its arguments, and applies an operation. Tensor inherits them all.
 """
 
+from tinygrad_sm.methods.convolution import Convolution
 from tinygrad_sm.methods.elementwise import Elementwise
 from tinygrad_sm.methods.linear_algebra import LinearAlgebra
 from tinygrad_sm.methods.loss import Loss
@@ -11,4 +12,13 @@ from tinygrad_sm.methods.reduction import Reduction
 from tinygrad_sm.methods.shape import Shape
 from tinygrad_sm.methods.softmax import Softmax
 
-__all__ = ["Elementwise", "LinearAlgebra", "Loss", "Normalization", "Reduction", "Shape", "Softmax"]
+__all__ = [
+    "Convolution",
+    "Elementwise",
+    "LinearAlgebra",
+    "Loss",
+    "Normalization",
+    "Reduction",
+    "Shape",
+    "Softmax",
+]

@@ -13,3 +13,4 @@ from tinygrad_sm.ops.linear_algebra import *
 from tinygrad_sm.ops.softmax import *
 from tinygrad_sm.ops.loss import *
 from tinygrad_sm.ops.normalization import *
+from tinygrad_sm.ops.convolution import *

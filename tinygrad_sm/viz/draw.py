@@ -31,6 +31,8 @@ SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "pow
 ROLES = dict.fromkeys(("subtract", "divide", "power", "matmul"), ("left", "right")) | {
     "where": ("condition", "where true", "where false")
 }
+# Settings of windows that slide: (rows, columns), mostly one number for both, and mostly these.
+SLIDING = {"kernel": "", "stride": "1", "padding": "0", "dilation": "1", "groups": "1"}
 FONT = "Helvetica,Arial,sans-serif"
 UNFOLD = "draw(loss, max_nodes=None) shows every one"
 
@@ -137,11 +139,12 @@ class _Writer:
         """The operation with its settings and with the numbers among its inputs."""
         inputs = [self.nodes[i] for i in node.inputs]
         slots = [number(x.value.item()) if is_inlined(x) else "_" for x in inputs]
-        settings = [
-            f"{key}={_setting(value)}"
+        written = {
+            key: _setting(_merged(value) if key in SLIDING else value)
             for key, value in node.attributes.items()
             if value is not None and value is not False
-        ]
+        }
+        settings = [f"{k}={text}" for k, text in written.items() if SLIDING.get(k) != text]
         if node.op == "getitem":
             key = node.attributes["key"]
             return f"_[{', '.join(map(_setting, key if isinstance(key, tuple) else (key,)))}]"
@@ -150,6 +153,14 @@ class _Writer:
         if node.op in SYMBOLS:
             return f" {SYMBOLS[node.op]} ".join(slots)
         return f"{node.op}({', '.join(slots + settings)})"
+
+
+def _merged(value: Any) -> Any:
+    """One number for a tuple of equal ones: 1 for ((1, 1), (1, 1))."""
+    if not isinstance(value, tuple) or not value:
+        return value
+    parts = tuple(map(_merged, value))
+    return parts[0] if len(set(map(str, parts))) == 1 else parts
 
 
 def _setting(value: Any) -> str:

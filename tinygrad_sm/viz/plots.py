@@ -110,25 +110,95 @@ def weight_templates(
     return axes
 
 
-def confusion_matrix(true: Any, predicted: Any, classes: int, ax: Axes | None = None) -> Axes:
+def filters(
+    weight: Any, axes: npt.NDArray[Any] | None = None, columns: int = 8
+) -> npt.NDArray[Any]:
+    """The filters of a convolution's first layer as images: what each of them looks for.
+
+    weight: (O, C, kh, kw), as `nn.Conv2d.weight` has it, with C = 1 (grey images) or 3 (red, green,
+        blue). One channel: blue where ink speaks for the filter, red where against it, white at 0.
+        Three: the filter's own colours around a grey at 0. All share one scale.
+
+    Returns the array of axes.
+
+    >>> filters(np.zeros((16, 1, 3, 3))).shape
+    (2, 8)
+    """
+    weight = np.asarray(weight)
+    count, channels, height, width = weight.shape
+    if channels == 1:
+        return weight_templates(weight.reshape(count, -1), (height, width), axes, columns)
+    if channels != 3:
+        raise ValueError(f"filters are drawn for 1 or 3 channels, got weight {weight.shape}")
+    if axes is None:
+        rows = -(-count // columns)
+        figure = Figure(figsize=(1.25 * columns, 1.45 * rows), layout="constrained", dpi=130)
+        axes = np.asarray(figure.subplots(rows, columns, squeeze=False))
+    for ax in axes.flat[count:]:
+        ax.set_visible(False)
+    largest = float(np.abs(weight).max()) or 1.0
+    for i, (ax, kernel) in enumerate(zip(axes.flat, weight, strict=False)):
+        ax.imshow(0.5 + kernel.transpose(1, 2, 0) / (2 * largest))
+        ax.set_title(str(i), fontsize=11)
+        _bare(ax)
+    return axes
+
+
+def feature_maps(images: Any, maps: Any, axes: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    """Images, and beside each what the channels of a layer make of it.
+
+    images: (N, C, H, W), with C = 1 or 3. maps: (N, K, h, w), such as a convolution's result after
+    ReLU: the darker, the more. A row for each image, in which the maps share one scale.
+
+    Returns the array of axes, N × (1 + K).
+
+    >>> feature_maps(np.zeros((2, 1, 8, 8)), np.zeros((2, 4, 8, 8))).shape
+    (2, 5)
+    """
+    images, maps = np.asarray(images), np.asarray(maps)
+    (rows, channels), columns = images.shape[:2], maps.shape[1] + 1
+    if axes is None:
+        size = (0.72 * columns + 0.4, 0.78 * rows + 0.35)
+        figure = Figure(figsize=size, layout="constrained", dpi=130)
+        axes = np.asarray(figure.subplots(rows, columns, squeeze=False))
+    for row, image, channel_maps in zip(axes, images, maps, strict=True):
+        shown = image[0] if channels == 1 else image.transpose(1, 2, 0)
+        row[0].imshow(shown, cmap="Greys")
+        largest = float(channel_maps.max()) or 1.0
+        for ax, channel_map in zip(row[1:], channel_maps, strict=True):
+            ax.imshow(channel_map, cmap="Blues", vmin=0, vmax=largest)
+    for ax in axes.flat:
+        _bare(ax)
+    for i, ax in enumerate(axes[0]):
+        ax.set_title(str(i - 1) if i else "image", fontsize=9, color=GREY)
+    return axes
+
+
+def confusion_matrix(
+    true: Any, predicted: Any, classes: int | Sequence[str], ax: Axes | None = None
+) -> Axes:
     """How often each class (row) was recognised as each class (column).
+
+    classes: how many there are, or their names.
 
     >>> ax = confusion_matrix([0, 1, 1], [0, 1, 0], classes=2)
     >>> sorted(text.get_text() for text in ax.texts)
     ['1', '1', '1']
     """
     ax = _axes(ax, (5.2, 5.0))
-    counts = np.zeros((classes, classes), int)
+    names = [str(name) for name in (range(classes) if isinstance(classes, int) else classes)]
+    counts = np.zeros((len(names), len(names)), int)
     np.add.at(counts, (np.asarray(true), np.asarray(predicted)), 1)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for (i, j), count in np.ndenumerate(counts):
         if count:
-            colour = "white" if share[i, j] > 0.5 else BLUE if i == j else ORANGE
+            colour = "white" if share[i, j] > 0.4 else BLUE if i == j else ORANGE
             weight = "normal" if i == j else "bold"
             ax.text(j, i, str(count), ha="center", va="center", color=colour, weight=weight)
-    ax.set_xticks(range(classes))
-    ax.set_yticks(range(classes))
+    tilt = 45 if max(map(len, names)) > 3 else 0
+    ax.set_xticks(range(len(names)), names, rotation=tilt)
+    ax.set_yticks(range(len(names)), names)
     ax.set_xlabel("recognised as")
     ax.set_ylabel("true class")
     ax.tick_params(length=0)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from cases import weights
 
-from samples import elementwise, linear_algebra, loss, reduction, shape
+from samples import convolution, elementwise, linear_algebra, loss, reduction, shape
 from samples.unsupported import Unsupported
 from tinygrad_sm import Tensor
 
@@ -22,7 +22,7 @@ with warnings.catch_warnings():
     from torch.testing._internal.common_methods_invocations import op_db
 
 SAMPLES = elementwise.SAMPLES | shape.SAMPLES | reduction.SAMPLES
-SAMPLES |= linear_algebra.SAMPLES | loss.SAMPLES
+SAMPLES |= linear_algebra.SAMPLES | loss.SAMPLES | convolution.SAMPLES
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
 
