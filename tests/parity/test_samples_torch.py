@@ -12,6 +12,6 @@ from samples import SAMPLES, agreement
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("key", SAMPLES, ids=str)
 def test_samples(key, dtype):
-    result = agreement(key, dtype)
+    result = agreement(key, dtype, most=60)
     assert not result.differences
     assert result.agreed

@@ -76,6 +76,13 @@ RULES: dict[str, str | tuple[str, ...]] = {
     "triu": "g in the upper triangle, else 0",
     "diagonal": "g on the diagonal, else 0",
     "diag_embed": "the diagonal of g",
+    "conv_transpose2d": ("conv2d of g with the same weight", "Σ of x times the patch of g"),
+    "conv2d_weight": ("conv2d of x with g", "the transposed convolution with g"),
+    "unfold": "each column of g added back to where it was taken from",
+    "fold": "the patches of g, in columns",
+    "max_scatter2d": "g at the first largest element of each window",
+    "max_pick2d": "g at the first largest element of each window, else 0",
+    "avg_pool2d": "g shared out evenly over each window",
 }
 FUNCTIONS = {"log": "ln", "sigmoid": "σ", "sqrt": "√"}
 WORD = r"\b[^\W\d]\w*"
