@@ -185,21 +185,22 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        changed = []
+        changed, states, update_one = [], self.state, self.update_one
         try:
             for group in self.param_groups:
                 altered = group.get("weight_decay") or group.get("maximize")
                 for p in group["params"]:
                     g = p.grad
-                    if g is not None:
-                        state = self.state.get(p)
-                        if state is None:
-                            state = self.new_state(p)
-                        data = p.data
-                        changed.append(p)
-                        if altered:
-                            g = _direction(data, g, state, group)
-                        self.update_one(data, g, state, group)
+                    if g is None:
+                        continue
+                    state = states.get(p)
+                    if state is None:
+                        state = self.new_state(p)
+                    data = p.data
+                    changed.append(p)
+                    if altered:
+                        g = _direction(data, g, state, group)
+                    update_one(data, g, state, group)
         finally:
             note_writes(changed)  # graphs that used the old values shall know
         return loss

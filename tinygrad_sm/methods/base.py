@@ -83,8 +83,8 @@ def one_axis(axis: int, ndim: int) -> int:
 
 def as_reduction(reduction: str, *more: str) -> str:
     """How a loss sums up, if it is a way that there is."""
-    names = ("mean", "sum", "none", *more)
-    if reduction not in names:
+    if reduction not in ("mean", "sum", "none") and reduction not in more:
+        names = ("mean", "sum", "none", *more)
         listed = f"{', '.join(map(repr, names[:-1]))} or {names[-1]!r}"
         raise ValueError(f"reduction is {listed}, got {reduction!r}")
     return reduction

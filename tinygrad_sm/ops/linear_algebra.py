@@ -64,7 +64,7 @@ def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
     y = x.dot(weight.T) if x.ndim <= 2 else x @ weight.T
     if bias is None:
         return y
-    if y.dtype != bias.dtype:
+    if y.dtype is not bias.dtype and y.dtype != bias.dtype:
         return y + bias
     y += bias
     return y
