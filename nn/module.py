@@ -587,7 +587,7 @@ class Sequential(_Row):
 
     def forward(self, x: Any) -> Any:
         """Pass x through every module in turn."""
-        for part in vars(self).values():
+        for part in self.__dict__.values():
             if isinstance(part, Module):
                 x = part(x)
         return x

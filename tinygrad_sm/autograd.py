@@ -146,7 +146,7 @@ def backpropagate(
             continue
         if tensor._hooks and hooks:
             g = _run_hooks(tensor, g, record)
-        if tensor._retains_grad or tensor in kept:
+        if tensor._retains_grad or (kept and tensor in kept):
             kept[tensor] = g
         inputs = tensor._inputs
         if latest_write.number > tensor.number:

@@ -573,15 +573,14 @@ def note_writes(tensors: Iterable[Tensor]) -> None:
 
 def _hand_out(gradients: dict[Tensor, Any]) -> None:
     """Add to the tensors' `grad`. The first gradient is taken over, unless it is not its own."""
-    given: set[int] = set()  # arrays that have an owner already
+    shared = len(gradients) > len(set(map(id, gradients.values())))
     for tensor, g in gradients.items():
         if tensor._grad is not None:
             tensor._grad += g
-            continue
-        if type(g) is not np.ndarray or g.base is not None or not g.flags.carray or id(g) in given:
-            g = np.array(g, order="C")
-        given.add(id(g))
-        tensor._grad = g
+        elif shared or type(g) is not np.ndarray or g.base is not None or not g.flags.carray:
+            tensor._grad = np.array(g, order="C")
+        else:
+            tensor._grad = g
 
 
 def _rebuild(cls: type[Tensor], data: Array, requires_grad: bool, grad: Any, name: Any) -> Tensor:

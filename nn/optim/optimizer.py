@@ -170,9 +170,9 @@ class Optimizer:
         """
         for group in self.param_groups:
             for p in group["params"]:
-                if set_to_none:
+                if set_to_none or p.grad is None:
                     p.grad = None
-                elif p.grad is not None:
+                else:
                     p.grad[...] = 0
 
     def step(self, closure: Closure | None = None) -> Any:

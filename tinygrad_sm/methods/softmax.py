@@ -84,7 +84,8 @@ class Softmax(Methods):
         >>> Tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 3.0]]).cross_entropy([0, 2])
         Tensor(0.1672)
         """
-        as_reduction(reduction)
+        if reduction != "mean":
+            as_reduction(reduction)
         if not isinstance(target, Methods):
             target = self._coerced(labels.as_target(target, self._data.dtype))
         scores, given = self._data, target._data
