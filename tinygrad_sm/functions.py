@@ -470,5 +470,6 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     >>> einsum("ii", [[1.0, 2.0], [3.0, 4.0]])  # the trace
     Tensor(5.)
     """
-    tensors = [x if isinstance(x, Tensor) else Tensor(x) for x in operands]
-    return _einsum(equation, tuple(tensors))
+    if {*map(type, operands)} != {Tensor}:
+        operands = tuple(map(_tensor, operands))
+    return _einsum(equation, operands)

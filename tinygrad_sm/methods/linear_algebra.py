@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from operator import index
 from string import ascii_letters
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_sm import equation, ops
 from tinygrad_sm.errors import ShapeError
@@ -176,7 +176,8 @@ def einsum(letters: str, operands: tuple[Any, ...]) -> Tensor:
     """The function `einsum` for operands that are Tensors."""
     plan = equation.plan(letters, tuple([x._data.shape for x in operands]))
     if plan.product is not None:
-        return cast("Tensor", operands[0]._record(ops.einsum, operands, {"equation": plan.product}))
+        product: Tensor = operands[0]._record(ops.einsum, operands, {"equation": plan.product})
+        return product
     left: list[Tensor] = []
     for x, pairs, summed in zip(operands, plan.diagonals, plan.sums, strict=True):
         for i, j in pairs:

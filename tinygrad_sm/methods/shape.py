@@ -248,11 +248,11 @@ class Shape(Methods):
         >>> Tensor([1.0, 2.0, 3.0]).roll(1)
         Tensor([3., 1., 2.])
         """
-        by = as_ints((shifts,))
-        along = None if axis is None else as_ints((axis,))
+        by = (shifts,) if type(shifts) is int else as_ints((shifts,))
+        along = None if axis is None else (axis,) if type(axis) is int else as_ints((axis,))
         if len(by) != (1 if along is None else len(along)):
             raise ShapeError(f"roll needs one shift for each axis, got {shifts} for axis {axis}")
-        if along and not self.ndim:
+        if not self._data.ndim and along:
             along = tuple(_an_axis(a, 0) for a in along)[:0] or None
         return self._apply(ops.roll, shifts=by, axis=along)
 
