@@ -16,6 +16,9 @@ from tinygrad_sm.methods.linear_algebra import einsum as _einsum
 from tinygrad_sm.tensor import Tensor
 
 
+_TENSORS = {Tensor}  # the types of operands that need no change
+
+
 def _tensor(value: Any, beside: Any = None) -> Tensor:
     """A Tensor of the value; a Python number takes the dtype of the tensor beside it."""
     if isinstance(value, Tensor):
@@ -266,7 +269,7 @@ def _several(tensors: Any, name: str) -> tuple[Tensor, ...]:
         )
     if not tensors:
         raise ShapeError(f"{name} needs at least one tensor, got an empty list")
-    if {*map(type, tensors)} == {Tensor}:
+    if {*map(type, tensors)} == _TENSORS:
         return tuple(tensors)
     first = next((x for x in tensors if isinstance(x, Tensor)), None)
     like = _tensor if first is None else first._coerced
@@ -470,6 +473,6 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     >>> einsum("ii", [[1.0, 2.0], [3.0, 4.0]])  # the trace
     Tensor(5.)
     """
-    if {*map(type, operands)} != {Tensor}:
+    if {*map(type, operands)} != _TENSORS:
         operands = tuple(map(_tensor, operands))
     return _einsum(equation, operands)
