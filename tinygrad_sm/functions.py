@@ -15,7 +15,6 @@ from tinygrad_sm.methods.base import one_axis
 from tinygrad_sm.methods.linear_algebra import einsum as _einsum
 from tinygrad_sm.tensor import Tensor
 
-
 _TENSORS = {Tensor}  # the types of operands that need no change
 
 

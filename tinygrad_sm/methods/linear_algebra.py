@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from operator import index
+from operator import attrgetter, index
 from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
@@ -172,9 +172,12 @@ def _added(x: Any, name: str, product: Tensor, beta: float, alpha: float) -> Ten
     return y
 
 
+_shape = attrgetter("_data.shape")
+
+
 def einsum(letters: str, operands: tuple[Any, ...]) -> Tensor:
     """The function `einsum` for operands that are Tensors."""
-    plan = equation.plan(letters, tuple([x._data.shape for x in operands]))
+    plan = equation.plan(letters, tuple(map(_shape, operands)))
     if plan.product is not None:
         product: Tensor = operands[0]._record(ops.einsum, operands, {"equation": plan.product})
         return product
