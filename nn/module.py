@@ -125,9 +125,6 @@ class Module:
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         start = next_number()
-        hooks = self._hooks
-        if hooks is not None:
-            inputs = hooks.run_before(self, inputs)
         try:
             output = self.forward(*inputs, **options) if options else self.forward(*inputs)
         except AttributeError as error:
@@ -137,8 +134,6 @@ class Module:
                     "wrap it, as in Tensor(array)"
                 ) from error
             raise
-        if hooks is not None:
-            output = hooks.run_after(self, inputs, output)
         if isinstance(output, Tensor) and output.number > start:
             output.scope = (self, start, output.scope)  # so that a drawing can show the module
         return output
@@ -179,6 +174,8 @@ class Module:
             raise TypeError(f"a hook is a function, got {hook!r}")
         if self._hooks is None:
             self._hooks = _Hooks()
+        # It stands before the class's forward, so that a module without hooks need not ask for any.
+        vars(self)["forward"] = self._forward_with_hooks
         hooks, key = getattr(self._hooks, when), object()
         hooks[key] = hook
 
@@ -186,6 +183,12 @@ class Module:
             hooks.pop(key, None)
 
         return remove
+
+    def _forward_with_hooks(self, *inputs: Any, **options: Any) -> Any:
+        assert self._hooks is not None
+        inputs = self._hooks.run_before(self, inputs)
+        output = type(self).forward(self, *inputs, **options)
+        return self._hooks.run_after(self, inputs, output)
 
     # ---- what is inside ------------------------------------------------------------------------
 
