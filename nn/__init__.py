@@ -6,6 +6,8 @@
 >>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from nn import datasets, init, optim, utils
 from nn.activation import (
     CELU,
@@ -49,9 +51,21 @@ from nn.loss import (
 from nn.module import Buffer, Module, ModuleDict, ModuleList, Parameter, Sequential
 from nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool1d, MaxPool2d
-from nn.saving import load, save
 from nn.shape import Flatten, Identity
 from nn.utils import clip_grad_norm_, clip_grad_value_
+
+if TYPE_CHECKING:
+    from nn.saving import load, save
+
+
+def __getattr__(name: str) -> Any:
+    """Load what reads and writes files when it is first asked for: importing nn stays quick."""
+    if name in ("load", "save"):
+        from nn import saving
+
+        return getattr(saving, name)
+    raise AttributeError(f"module 'nn' has no attribute {name!r}")
+
 
 __all__ = [
     "CELU",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import path
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def digits(
     """
     if not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction lies between 0 and 1, got {test_fraction}")
-    with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as stored:
+    with np.load(path.join(path.dirname(__file__), "digits.npz"), allow_pickle=False) as stored:
         images, labels = stored["images"], stored["labels"]
     shape = (-1,) if flatten else (1, 8, 8)
     x = images.reshape(len(images), *shape).astype(np.float32) / 16

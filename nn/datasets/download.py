@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BufferedIOBase
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CHUNK = 1 << 16
 
@@ -27,6 +29,8 @@ class RemoteFile(NamedTuple):
 
 def data_folder(root: str | os.PathLike[str] | None = None) -> Path:
     """Where data sets are kept: root, else $TINYGRAD_SM_DATA, else ~/.cache/tinygrad_sm."""
+    from pathlib import Path  # here, for importing nn to stay quick
+
     return Path(root or os.environ.get("TINYGRAD_SM_DATA") or "~/.cache/tinygrad_sm").expanduser()
 
 
