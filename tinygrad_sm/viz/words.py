@@ -9,8 +9,8 @@ import tinygrad_sm
 from tinygrad_sm import ops
 from tinygrad_sm.graph import Array, Node, _rules
 from tinygrad_sm.tensor import Tensor
-from tinygrad_sm.viz.draw import SYMBOLS, _setting
-from tinygrad_sm.viz.fold import is_inlined
+from tinygrad_sm.viz.draw import SLIDING, SYMBOLS, _held, _merged, _setting
+from tinygrad_sm.viz.fold import Box, is_inlined
 from tinygrad_sm.viz.text import clean, number
 
 # How an operation is written, where that is not name(inputs).
@@ -32,8 +32,8 @@ SAYS = {
     "multiply": "The two are multiplied.",
     "divide": "The first is divided by the second.",
     "power": "The base, multiplied by itself as often as the exponent says.",
-    "linear": "Each row x of the input gets a score x Wᵀ + b from each row of the weight: the "
-    "products of its elements with that row's, added up, and the bias added.",
+    "linear": "Each row of the input gets a score from each row of the weight: the products of "
+    "their elements, added up, and the bias added.",
     "mean": "The average of all elements: they are added up and divided by how many there are.",
     "sum": "All elements are added up.",
     "getitem": "Some of the elements are picked.",
@@ -102,7 +102,7 @@ def labels(nodes: list[Node]) -> dict[str, str]:
         if node.name:
             found[node.id] = clean(str(node.name), 24)
         elif is_inlined(node):
-            found[node.id] = number(node.value.item())
+            found[node.id] = number(node.value.item(), 6)
         elif node.kind == "loss":
             found[node.id] = "loss" if "loss" not in names else "the loss"
         else:
@@ -119,15 +119,16 @@ def expression(node: Node, names: dict[str, str]) -> str:
     if op in SYMBOLS and len(inputs) == 2:
         return f"{inputs[0]} {SYMBOLS[op]} {inputs[1]}"
     if op == "linear":
-        return f"{inputs[0]} · {inputs[1]}ᵀ" + "".join(f" + {bias}" for bias in inputs[2:])
+        return f"{inputs[0]} @ {inputs[1]}ᵀ" + "".join(f" + {bias}" for bias in inputs[2:])
     if op == "getitem":
         key = node.attributes["key"]
         return f"{inputs[0]}[{', '.join(map(_setting, key if isinstance(key, tuple) else (key,)))}]"
-    settings = [
-        f"{key}={_setting(value)}"
+    written = {
+        key: _setting(_merged(value) if key in SLIDING else value)
         for key, value in node.attributes.items()
-        if value is not None and value is not False
-    ]
+        if value is not None and value is not False and (key, value) != ("reduction", "mean")
+    }
+    settings = [f"{key}={text}" for key, text in written.items() if SLIDING.get(key) != text]
     if op in FORMULAS and not settings:
         return FORMULAS[op].format(*inputs)
     return f"{clean(str(node.op), 30)}({', '.join(inputs + settings)})"
@@ -197,6 +198,12 @@ def rule_of(node: Node, place: int) -> str:
     if op == "cross_entropy" and place == 0:
         is_mean = node.attributes.get("reduction", "mean") == "mean"
         return "g · (p − onehot) / N" if is_mean else "g · (p − onehot)"
+    if op == "power" and node.roles and place == 0:
+        return "b * a ** (b - 1) * g"
+    if op == "matmul" and node.value.ndim == 2:
+        return ("g @ bᵀ", "aᵀ @ g")[place]
+    if op == "linear":
+        return ("g @ weight", "gᵀ @ x", "the sum of the rows of g")[place]
     rule = RULES.get(op) or node.rules
     text = rule if isinstance(rule, str) else "".join(rule[place : place + 1])
     return text.replace("zeros_like(g)", "0")
@@ -211,6 +218,14 @@ def says(node: Node) -> str:
     method = getattr(Tensor, op, None) or getattr(tinygrad_sm, op, None) if op else None
     text = (getattr(method, "__doc__", None) or "").strip().split("\n")[0]
     return re.split(r" (?:No d|D)erivatives?\b", text)[0]
+
+
+def in_words(box: Box) -> str:
+    """What a folded box stands for."""
+    if box.folded == "older":
+        return f"The beginning of the computation, {len(box.nodes):,} nodes, is one step here."
+    title, counts = _held(box)
+    return f"{title}, as one step: {counts}."
 
 
 def along(x: Node, y: Node) -> str:
