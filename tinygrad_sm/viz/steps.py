@@ -323,7 +323,7 @@ class Story:
             rule, slope, letters = self._rule(node, c.place)
             rule, *rest = (
                 re.split(r", (?!else|but)", rule, maxsplit=1)
-                if not is_formula(rule_of(node, c.place))
+                if not is_formula(rule_of(node, c.place, self.names))
                 else [rule]
             )
             blocks = [
@@ -349,17 +349,19 @@ class Story:
             yield self._step("backward", node, title, *blocks, grads=[at], target=at, **more)
 
     def _rule(self, node: Node, place: int) -> tuple[str, str, dict[str, str]]:
-        """A derivative rule, what g is multiplied by in it, and what its letters stand for. In a
-        formula, short names take the places of the letters."""
-        rule = rule_of(node, place)
+        """A derivative rule, what g is multiplied by in it, and what its letters stand for. Short names
+        take the places of the letters; in a sentence only of x and y, for a is a word, too."""
+        rule = rule_of(node, place, self.names)
         meanings = {"y": self.names[node.id]}
         meanings |= {r: self.names[i] for r, i in zip(node.roles, node.inputs, strict=False)}
         texts = mathematics(rule), clean(derivative(rule), 40)
-        if is_formula(rule):
-            short = {a: b for a, b in meanings.items() if re.fullmatch(r"[\w.]{1,12}", b)}
-            rule, slope = (re.sub(WORD, lambda m: short.get(m[0], m[0]), t) for t in texts)
-            texts = rule, slope
-            meanings = {a: b for a, b in meanings.items() if a not in short}
+        letters = {a: b for a, b in meanings.items() if re.fullmatch(r"[\w.]{1,16}", b)}
+        if not is_formula(rule):
+            letters = {a: b for a, b in letters.items() if a in ("x", "y")}
+        short = letters | {f"{a}{mark}": f"{b}{mark}" for a, b in letters.items() for mark in "ᵀ²"}
+        rule, slope = (re.sub(WORD, lambda m: short.get(m[0], m[0]), text) for text in texts)
+        texts = rule, slope
+        meanings = {a: b for a, b in meanings.items() if a not in letters}
         words = set(re.findall(WORD, texts[0]))
         return *texts, {a: b for a, b in meanings.items() if a in words and a != b}
 

@@ -192,14 +192,14 @@ def known(node: Node) -> str:
     return op.name if op and _rules(op, len(node.inputs)) == node.rules else ""
 
 
-def rule_of(node: Node, place: int) -> str:
+def rule_of(node: Node, place: int, names: dict[str, str]) -> str:
     """The derivative rule for an input, in words or as a formula."""
     op = known(node)
     if op == "cross_entropy" and place == 0:
         is_mean = node.attributes.get("reduction", "mean") == "mean"
         return "g · (p − onehot) / N" if is_mean else "g · (p − onehot)"
-    if op == "power" and node.roles and place == 0:
-        return "b * a ** (b - 1) * g"
+    if op == "power" and place == 0 and names[node.inputs[1]] in ("2", "3"):
+        return {"2": "g * 2 * a", "3": "g * 3 * a²"}[names[node.inputs[1]]]
     if op == "matmul" and node.value.ndim == 2:
         return ("g @ bᵀ", "aᵀ @ g")[place]
     if op == "linear":
@@ -225,7 +225,7 @@ def in_words(box: Box) -> str:
     if box.folded == "older":
         return f"The beginning of the computation, {len(box.nodes):,} nodes, is one step here."
     title, counts = _held(box)
-    return f"{title}, as one step: {counts}."
+    return f"{title} is one step here: {counts}."
 
 
 def along(x: Node, y: Node) -> str:
