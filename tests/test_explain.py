@@ -221,7 +221,7 @@ def test_softmax_regression_unfolds_into_its_parts(page):
 
     g = (p - onehot) / 4
     (row,) = shown.rows(shown.step("From v1 back to weight"))
-    assert row[1] == "·"
+    assert row[1] == "@"
     for number, result in zip(row[::2], (g.T, x.numpy(), g.T @ x.numpy()), strict=True):
         close(number, result)
     close(row[-1], model.weight.grad)

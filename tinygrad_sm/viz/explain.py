@@ -90,14 +90,14 @@ def _picture(story: Story) -> dict[str, Any]:
         }
         for module in box.frames:
             frames.setdefault(module, []).append(node.id)
-    sizes = {id_: _size(box) for id_, box in boxes.items()}
+    sizes = {id_: _size(record) for id_, record in boxes.items()}
     # A frame around a single operation, such as ReLU, would only repeat it.
     by_call = sorted(frames.items(), key=lambda frame: int(frame[0].id[1:]))
     frames = {module: ids for module, ids in by_call if len(ids) > 1}
     found = layout(sizes, story.edges, {m.id: ids for m, ids in frames.items()})
-    for id_, box in boxes.items():
+    for id_, record in boxes.items():
         (x, y), (width, height) = found.centres[id_], sizes[id_]
-        box["box"] = [_round(v) for v in (x - width / 2, y - height / 2, width, height)]
+        record["box"] = [_round(v) for v in (x - width / 2, y - height / 2, width, height)]
     titles = {m.id: _title(m) for m in frames}
     return {
         "size": [_round(v) for v in found.size],
@@ -117,11 +117,11 @@ def _head(box: Box, names: dict[str, str]) -> str:
     name, node = names[box.node.id], box.node
     if box.folded == "older":
         return f"{len(box.nodes):,} older nodes"
-    what = _held(box)[0] if box.folded else expression(node, names) if node.op else ""
-    for text in (what, clean(str(node.op), 22) if node.op and not box.folded else ""):
-        if text and len(f"{name} = {text}") <= WIDEST:
-            return f"{name} = {text}"
-    return clean(what, WIDEST) if box.folded else name
+    if box.folded:
+        what = _held(box)[0]
+        return f"{name} = {what}" if len(f"{name} = {what}") <= WIDEST else clean(what, WIDEST)
+    whats = (expression(node, names), clean(node.op, 22)) if node.op else ()
+    return next((t for t in (f"{name} = {what}" for what in whats) if len(t) <= WIDEST), name)
 
 
 def _size(box: dict[str, Any]) -> tuple[float, float]:

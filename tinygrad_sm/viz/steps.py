@@ -225,7 +225,8 @@ class Story:
         results = self._come_out(box)
         held = [node for node in box.nodes if not node.op]
         blocks = [
-            {"say": f"{in_words(box)} {UNFOLD}"},
+            {"say": in_words(box)},
+            {"note": UNFOLD},
             *self._listed("What goes in", [self._value(i) for i in self._taken_in(box)]),
             *self._listed("What it holds", [self._value(node.id) for node in held]),
             *self._listed(
@@ -250,41 +251,37 @@ class Story:
                 gained[source] = gained[source] + c.gradient if source in gained else c.gradient
                 totals[source] = c.total
         outside = [i for i in self._taken_in(box) if i in gained]
+        met = [i for i in outside if not np.array_equal(gained[i], totals[i], equal_nan=True)]
         held = [node.id for node in box.nodes if not node.op and node.id in gained]
+        arrived = [i for i in self._come_out(box) if i in self.gradients]
 
-        def gradients(ids: list[str], role: str, of: dict[str, Array]) -> list[Block]:
+        def slopes(ids: list[str], role: str, of: dict[str, Array]) -> list[Block]:
             return [self._array(of[i], self._slope(self.root.id, i), role) for i in ids]
 
-        arrived = [i for i in self._come_out(box) if i in self.gradients]
-        for_each = [
+        reached = [
             self._array(gained[i], f"gradient for {self.names[i]}", "result") for i in outside
         ]
+        say = "Inside, each operation multiplies the gradient that arrives by its own derivative."
         blocks = [
-            {
-                "say": f"{in_words(box)} Inside, each operation multiplies the gradient that "
-                f"arrives by its own derivative and hands it on, as everywhere. {UNFOLD}"
-            },
-            *self._listed("What arrives", gradients(arrived, "grad", self.gradients)),
-            *self._listed("What reaches its inputs", for_each),
+            {"say": f"{in_words(box)} {say}"},
+            {"note": UNFOLD},
+            *self._listed("What arrives", slopes(arrived, "grad", self.gradients)),
+            *self._listed("What reaches its inputs", reached),
+            *self._listed("With what other paths have brought", slopes(met, "result", totals)),
+            *self._listed("What it holds gets", slopes(held, "result", self.gradients)),
         ]
-        met = [i for i in outside if not np.array_equal(gained[i], totals[i], equal_nan=True)]
-        if met:
-            say = "Other paths had brought a gradient already. Together:"
-            blocks += [{"head": "Paths meet: add"}, {"say": say}]
-            blocks.append(self._row(*gradients(met[:LISTED], "result", totals)))
-        blocks += self._listed("What it holds gets", gradients(held, "result", self.gradients))
-        names = [self.names[i] for i in arrived]
+        title = f"From {', '.join(self.names[i] for i in arrived[:3])} back"
+        if len(outside) == 1:
+            title += f" to {self.names[outside[0]]}"
+        sources = list(dict.fromkeys(map(self._box_id, outside)))
         return self._step(
             "backward",
             box.node,
-            f"From {', '.join(names[:3])} back"
-            + (f" to {self.names[outside[0]]}" if len(outside) == 1 else ""),
+            title,
             *blocks,
-            edges=[
-                e for e in self._edges_into(box) if self.edges[e][0] in map(self._box_id, outside)
-            ],
-            grads=[box.node.id, *map(self._box_id, outside)],
-            target=self._box_id(outside[0]) if outside else box.node.id,
+            edges=[e for e in self._edges_into(box) if self.edges[e][0] in sources],
+            grads=[box.node.id, *sources],
+            target=(sources or [box.node.id])[0],
         )
 
     # ---- backward
@@ -349,8 +346,10 @@ class Story:
             yield self._step("backward", node, title, *blocks, grads=[at], target=at, **more)
 
     def _rule(self, node: Node, place: int) -> tuple[str, str, dict[str, str]]:
-        """A derivative rule, what g is multiplied by in it, and what its letters stand for. Short names
-        take the places of the letters; in a sentence only of x and y, for a is a word, too."""
+        """A derivative rule, what g is multiplied by in it, and what its letters stand for.
+
+        Short names take the places of the letters; in a sentence only of x and y, for a is a word.
+        """
         rule = rule_of(node, place, self.names)
         meanings = {"y": self.names[node.id]}
         meanings |= {r: self.names[i] for r, i in zip(node.roles, node.inputs, strict=False)}
@@ -360,10 +359,9 @@ class Story:
             letters = {a: b for a, b in letters.items() if a in ("x", "y")}
         short = letters | {f"{a}{mark}": f"{b}{mark}" for a, b in letters.items() for mark in "ᵀ²"}
         rule, slope = (re.sub(WORD, lambda m: short.get(m[0], m[0]), text) for text in texts)
-        texts = rule, slope
         meanings = {a: b for a, b in meanings.items() if a not in letters}
-        words = set(re.findall(WORD, texts[0]))
-        return *texts, {a: b for a, b in meanings.items() if a in words and a != b}
+        words = set(re.findall(WORD, rule))
+        return rule, slope, {a: b for a, b in meanings.items() if a in words and a != b}
 
     def _product(self, node: Node, g: Array, c: Contribution, slope: str) -> list[Block]:
         """How g becomes what this input gets."""

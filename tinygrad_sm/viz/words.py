@@ -163,6 +163,7 @@ def mathematics(rule: str) -> str:
     """
     if not is_formula(rule):
         rule = re.sub("^The ", "the ", rule.split(": ")[0])
+    rule = re.sub(r" \*\* 2\b(?!\.)", "²", rule)
     rule = rule.rstrip(".").replace(" ** ", "^").replace(" * ", " · ").replace("-", "−")
     return re.sub(r"\bmath\.", "", rule)
 
@@ -199,7 +200,7 @@ def rule_of(node: Node, place: int, names: dict[str, str]) -> str:
         is_mean = node.attributes.get("reduction", "mean") == "mean"
         return "g · (p − onehot) / N" if is_mean else "g · (p − onehot)"
     if op == "power" and place == 0 and names[node.inputs[1]] in ("2", "3"):
-        return {"2": "g * 2 * a", "3": "g * 3 * a²"}[names[node.inputs[1]]]
+        return {"2": "g * 2 * a", "3": "g * 3 * a ** 2"}[names[node.inputs[1]]]
     if op == "matmul" and node.value.ndim == 2:
         return ("g @ bᵀ", "aᵀ @ g")[place]
     if op == "linear":
