@@ -27,7 +27,7 @@ import numpy as np
 from tqdm import tqdm
 
 import nn
-from tinygrad_sm import Tensor, draw, manual_seed, no_grad
+from tinygrad_sm import Tensor, draw, explain, manual_seed, no_grad
 from tinygrad_sm.viz import plots
 
 
@@ -78,13 +78,14 @@ def main() -> None:
 
 
 def draw_graph(out: Path, model, loss_fn, train) -> None:
-    """One step's computation graph, each module as one box."""
+    """One step's computation graph, each module as one box, and a page to step through it."""
     model.zero_grad()
     images, labels = Tensor(train.x[:4], name="images"), Tensor(train.y[:4], name="labels")
     loss = loss_fn(model(images), labels)
     loss.backward()
     drawing = draw(loss, max_nodes=6, title="One step, folded by module")
     drawing.render(out / "graph", format="svg", cleanup=True)
+    explain(loss, out / "backprop.html", title="A multilayer perceptron on 4 digits", lr=0.1)
 
 
 def draw_pictures(out: Path, model, test, history) -> None:

@@ -225,6 +225,8 @@ def in_words(box: Box) -> str:
     """What a folded box stands for."""
     if box.folded == "older":
         return f"The beginning of the computation, {len(box.nodes):,} nodes, is one step here."
+    if box.folded == "run":
+        return f"{box.length:,} times {box.what}, one after the other, are one step here."
     title, counts = _held(box)
     return f"{title} is one step here: {counts}."
 
