@@ -928,6 +928,14 @@ def test_the_keyboard_reaches_all_and_its_place_is_seen(browser, tmp_path):
     assert browser.run("document.querySelector('h2').textContent") == "From v1 back to weight"
 
 
+def test_numbers_that_are_not_finite_stand_out_and_tiny_ones_do_not(browser, tmp_path):
+    x = leaf([-1.5e-11, np.nan, 2e-11, np.inf, 1e-11], "x")
+    browser.open(explain((x * 1.0).sum(), tmp_path / "page.html").as_uri())
+    cells = browser.run("[...document.querySelectorAll('td')].map((e) => e.style.background)")
+    assert [cells[1] == cell for cell in cells] == [False, True, False, True, False]
+    assert ["negative" in cell for cell in cells] == [True, False, False, False, False]
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_texts_stand_out_from_what_is_behind_them(browser, tmp_path, dark):
     path, _ = digits_page(tmp_path / "page.html")
