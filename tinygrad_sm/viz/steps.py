@@ -146,8 +146,8 @@ class Story:
         values = [node.id for node in self._leaves if not self._box_of[node.id].folded]
         if len(values) < len(self._leaves):
             note = (
-                f"The graph is large, so parts of it are one box and one step each. {UNFOLD} "
-                f"{len(self._leaves) - len(values):,} more tensors that are given are in them."
+                "The graph is large, so parts of it are one box and one step each. They hold "
+                f"{len(self._leaves) - len(values):,} more tensors that are given. {UNFOLD}"
             )
             blocks.append({"note": note})
         return self._step("start", None, "What is given", *blocks, values=values)

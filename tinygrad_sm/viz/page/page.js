@@ -314,19 +314,22 @@
 
   /* ---- the passes, above the slider -------------------------------------------------------- */
 
-  const PARTS = { start: "forward", forward: "forward", backward: "backward", result: "result", update: "result" };
+  const PARTS = {
+    start: "Forward", forward: "Forward", backward: "Backward", result: "Result", update: "Result",
+  };
 
   function drawPhases() {
     for (const name of new Set(steps.map((step) => PARTS[step.phase]))) {
       const count = steps.filter((step) => PARTS[step.phase] === name).length;
-      const part = element("span", { class: name }, count > steps.length / 12 ? PHASES[name] : "");
+      const part = element("span", { class: name.toLowerCase() }, count > steps.length / 8 ? name : "");
       part.style.flexGrow = count;
       $("phases").append(part);
     }
   }
 
   function markPhase(phase) {
-    for (const part of $("phases").children) part.classList.toggle("now", part.classList.contains(PARTS[phase]));
+    const name = PARTS[phase].toLowerCase();
+    for (const part of $("phases").children) part.classList.toggle("now", part.classList.contains(name));
   }
 
   /* ---- going from step to step ------------------------------------------------------------- */
