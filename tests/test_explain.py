@@ -322,6 +322,20 @@ def test_every_operation_has_steps_whose_numbers_are_those_of_backward(name, dat
         assert "part" in next(step for step in story.steps if step["phase"] == "forward")
 
 
+def test_the_rules_of_powers_and_products_have_their_names_and_numbers(page):
+    a, b = leaf(np.ones((2, 3)), "a1"), leaf(np.ones((3, 2)), "b1")
+    y = (a @ b) ** 2 + leaf(np.ones((2, 2, 4)), "c") @ leaf(np.ones(4), "d")
+    steps = {s["title"]: s for s in page((y**3 + y**1.5).sum()).steps}
+    rules = {title: s.get("formula", "").partition(" = ")[2] for title, s in steps.items()}
+    assert rules["From v2 back to v1"] == "g · 2 · v1"
+    assert rules["From v1 back to a1"] == "g @ b1ᵀ"
+    assert rules["From v1 back to b1"] == "a1ᵀ @ g"
+    assert rules["From v5 back to v4"] == "g · 3 · v4²"
+    assert rules["From v6 back to v4"] == "b aᵇ⁻¹ g"
+    assert rules["From v3 back to c"] == "g @ bᵀ"
+    assert "stretched" in steps["From v3 back to c"]["blocks"][0]["note"]
+
+
 def test_a_users_operation_is_not_taken_for_the_packages_own_of_that_name(page):
     relu = Function("cross_entropy", lambda x: x * (x > 0), lambda g, y, x: g * (x > 0))
     shown = page(relu(leaf(-2.0, "x")))

@@ -317,14 +317,9 @@ class Story:
             title = f"From {self.names[node.id]} back to {name}"
             if node.inputs.count(source) > 1:
                 title += f", input {c.place + 1}"
-            rule, slope, letters = self._rule(node, c.place)
-            rule, *rest = (
-                re.split(r", (?!else|but)", rule, maxsplit=1)
-                if not is_formula(rule_of(node, c.place, self.names))
-                else [rule]
-            )
+            rule, rest, slope, letters = self._rule(node, c.place)
             blocks = [
-                *({"note": f"…, {text}"} for text in rest),
+                {"note": rest},
                 *self._product(node, turn.upstream, c, slope),
                 {
                     "note": ", ".join(
@@ -345,23 +340,27 @@ class Story:
             at = self._box_id(source)
             yield self._step("backward", node, title, *blocks, grads=[at], target=at, **more)
 
-    def _rule(self, node: Node, place: int) -> tuple[str, str, dict[str, str]]:
-        """A derivative rule, what g is multiplied by in it, and what its letters stand for.
+    def _rule(self, node: Node, place: int) -> tuple[str, str, str, dict[str, str]]:
+        """A derivative rule and what is added to it after a comma, what g is multiplied by in it,
+        and what its letters stand for.
 
         Short names take the places of the letters; in a sentence only of x and y, for a is a word.
         """
-        rule = rule_of(node, place, self.names)
+        rule = rule_of(node, place, [self.nodes[i] for i in node.inputs])
         meanings = {"y": self.names[node.id]}
         meanings |= {r: self.names[i] for r, i in zip(node.roles, node.inputs, strict=False)}
         texts = mathematics(rule), clean(derivative(rule), 40)
         letters = {a: b for a, b in meanings.items() if re.fullmatch(r"[\w.]{1,16}", b)}
-        if not is_formula(rule):
+        is_sentence = not is_formula(rule)
+        if is_sentence:
             letters = {a: b for a, b in letters.items() if a in ("x", "y")}
         short = letters | {f"{a}{mark}": f"{b}{mark}" for a, b in letters.items() for mark in "ᵀ²"}
         rule, slope = (re.sub(WORD, lambda m: short.get(m[0], m[0]), text) for text in texts)
         meanings = {a: b for a, b in meanings.items() if a not in letters}
         words = set(re.findall(WORD, rule))
-        return rule, slope, {a: b for a, b in meanings.items() if a in words and a != b}
+        rule, *rest = re.split(r", (?!else|but)", rule, maxsplit=1) if is_sentence else [rule]
+        meanings = {a: b for a, b in meanings.items() if a in words and a != b}
+        return rule, "".join(f"…, {text}" for text in rest), slope, meanings
 
     def _product(self, node: Node, g: Array, c: Contribution, slope: str) -> list[Block]:
         """How g becomes what this input gets."""
@@ -386,7 +385,7 @@ class Story:
             say = f"{arrived} When {name} changes a little, {result} changes {how}"
             local = self._array(c.local, f"{label} = {slope}" if slope else label, "local")
             return [{"say": say}, self._row(upstream, "×", local, "=", gained)]
-        if op == "matmul" and node.value.ndim == len(self.nodes[node.inputs[0]].shape) == 2:
+        if op == "matmul" and all(self.nodes[i].value.ndim == 2 for i in node.inputs):
             other = self._value(node.inputs[1 - c.place], transposed=True)
             factors = (upstream, "@", other) if c.place == 0 else (other, "@", upstream)
             return [{"say": arrived}, self._row(*factors, "=", gained)]

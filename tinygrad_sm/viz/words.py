@@ -193,15 +193,15 @@ def known(node: Node) -> str:
     return op.name if op and _rules(op, len(node.inputs)) == node.rules else ""
 
 
-def rule_of(node: Node, place: int, names: dict[str, str]) -> str:
+def rule_of(node: Node, place: int, inputs: list[Node]) -> str:
     """The derivative rule for an input, in words or as a formula."""
     op = known(node)
     if op == "cross_entropy" and place == 0:
         is_mean = node.attributes.get("reduction", "mean") == "mean"
         return "g · (p − onehot) / N" if is_mean else "g · (p − onehot)"
-    if op == "power" and place == 0 and names[node.inputs[1]] in ("2", "3"):
-        return {"2": "g * 2 * a", "3": "g * 3 * a ** 2"}[names[node.inputs[1]]]
-    if op == "matmul" and node.value.ndim == 2:
+    if op == "power" and place == 0 and is_inlined(inputs[1]) and inputs[1].value in (2, 3):
+        return "g * 2 * a" if inputs[1].value == 2 else "g * 3 * a ** 2"
+    if op == "matmul" and all(x.value.ndim == 2 for x in inputs):
         return ("g @ bᵀ", "aᵀ @ g")[place]
     if op == "linear":
         return ("g @ weight", "gᵀ @ x", "the sum of the rows of g")[place]
