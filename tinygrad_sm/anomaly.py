@@ -256,7 +256,7 @@ def _look(op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any], t: Tensor
         empty = not any(array.size for array in arrays)  # the ln of an empty sum is −inf
         if t._op is not None and not empty and all(map(_is_finite, attributes.values())):
             rows = [("result", t._data), *_inputs(op, inputs, arrays, known.place)]
-            raise _anomaly("forward", op, inputs, known.place, rows)
+            raise _anomaly("forward", op, inputs, known.place, rows) from None
 
 
 def _is_finite(value: Any) -> bool:
@@ -526,6 +526,11 @@ _FORWARD = {
         "of one number there is no deviation: with correction=1, the default, it is 0 / 0. Take "
         "more numbers, or correction=0.",
     ),
+    **dict.fromkeys(
+        ("soft_cross_entropy", "nll_loss"),
+        "the mean over no labels, 0 / 0: each is ignored or has a weight of 0. Or scores so large "
+        "that their differences are infinite.",
+    ),
     "astype": "numbers larger than the dtype can hold.",
 }
 _BACKWARD = {
@@ -539,6 +544,10 @@ _BACKWARD = {
     **dict.fromkeys(("log", "log2", "log10", "log1p"), _LOG),
     **dict.fromkeys(("divide", "reciprocal", "rsqrt"), _BY_ZERO),
     **dict.fromkeys(("asin", "acos", "acosh", "atanh"), _OUTSIDE),
+}
+_LOG_OF = {
+    "softmax": "log_softmax(), or cross_entropy()",
+    "sigmoid": "logsigmoid(), or binary_cross_entropy_with_logits()",
 }
 _HUGE = 1e6  # no weight of a network that learns is so large
 
@@ -559,7 +568,8 @@ def _anomaly(
     if phase == "forward":
         title = f"'{op.name}' gave {what} in the forward pass, from finite numbers."
     else:
-        title = f"The derivative of '{op.name}' gave {what or 'numbers too large to add up'} in the backward pass."
+        what = what or "numbers too large to add up"
+        title = f"The derivative of '{op.name}' gave {what} in the backward pass."
     width = max(8, *(len(name) for name, _ in rows))
     lines = [title, _places(place, width).rstrip("\n")]
     for i, (name, array) in enumerate(rows):
@@ -569,7 +579,7 @@ def _anomaly(
         elif index and np.shape(array) == first.shape:
             text += f"; {_number(array[index])} at {[*index]}"
         lines.append(f"  {name:{width}}  {text}")
-    lines.append(note or textwrap.fill(f"Usual cause: {_cause(phase, op, inputs)}", 100))
+    lines.append(note or textwrap.fill(f"Usual cause: {_cause(phase, op, inputs, rows)}", 100))
     name, _ = place.module()
     return AnomalyError(
         "\n".join(line for line in lines if line),
@@ -581,31 +591,29 @@ def _anomaly(
     )
 
 
-def _cause(phase: str, op: Op, inputs: tuple[Any, ...]) -> str:
+def _cause(phase: str, op: Op, inputs: tuple[Any, ...], rows: list[tuple[str, Any]]) -> str:
     if type(op) is not Op:
         part = "forward" if phase == "forward" else "vjp"
         return f"'{op.name}' is a Function of your own: look at its {part} for these numbers."
-    for x in inputs:
-        if isinstance(x, Tensor) and x.is_leaf and x.requires_grad:
-            with np.errstate(all="ignore"):
-                largest = np.abs(x._data).max(initial=0)
-            if largest > _HUGE:
-                return (
-                    f"weights up to {_number(largest)}: training has diverged before. Take a "
-                    "smaller learning rate, or clip the gradients (nn.utils.clip_grad_norm_)."
-                )
+    own = rows[1:] if phase == "forward" else rows[2:]  # the inputs' rows
+    for x, (name, array) in zip(inputs, own, strict=False):
+        if isinstance(x, Tensor) and x.is_leaf and x.requires_grad and _largest(array) > _HUGE:
+            return (
+                f"{name} holds numbers up to {_number(_largest(array))}. If it is trained, the "
+                "training diverged before: take a smaller learning rate, or clip the gradients "
+                "(nn.utils.clip_grad_norm_)."
+            )
     before = inputs[0]._op.name if isinstance(inputs[0], Tensor) and inputs[0]._op else ""
-    if op.name == "log" and before == "softmax":
+    if op.name == "log" and before in _LOG_OF:
         return (
-            "softmax() rounds a small probability to 0, and the logarithm of 0 is −inf. Take "
-            "log_softmax(), or cross_entropy() of the scores."
+            f"{before}() rounds a small probability to 0, and the logarithm of 0 is −inf. Take "
+            f"{_LOG_OF[before]} of the scores."
         )
-    if op.name == "log" and before == "sigmoid":
-        return (
-            "sigmoid() rounds a small probability to 0, and the logarithm of 0 is −inf. Take "
-            "logsigmoid(), or binary_cross_entropy_with_logits() of the scores."
-        )
-    return (_FORWARD if phase == "forward" else _BACKWARD).get(op.name, _LARGE)
+    cause = (_FORWARD if phase == "forward" else _BACKWARD).get(op.name)
+    if cause is None:
+        is_large = any(_largest(array) > _HUGE for _, array in rows[1:])
+        cause = _LARGE if is_large else "a division by 0, or 0 · ∞, on the way to the result."
+    return cause
 
 
 def _inputs(
@@ -651,6 +659,11 @@ def _broken(array: Array) -> dict[str, int]:
         return {}
     counts = {"NaN": np.isnan(array), "inf": array == np.inf, "−inf": array == -np.inf}
     return {kind: int(found.sum()) for kind, found in counts.items() if found.any()}
+
+
+def _largest(array: Any) -> Any:
+    """The largest absolute value of the finite numbers."""
+    return np.abs(array[finite]).max(initial=0) if (finite := np.isfinite(array)).any() else 0
 
 
 def _number(value: Any) -> str:
