@@ -663,7 +663,8 @@ def _broken(array: Array) -> dict[str, int]:
 
 def _largest(array: Any) -> Any:
     """The largest absolute value of the finite numbers."""
-    return np.abs(array[finite]).max(initial=0) if (finite := np.isfinite(array)).any() else 0
+    array = np.asarray(array)
+    return np.abs(array[np.isfinite(array)]).max(initial=0)
 
 
 def _number(value: Any) -> str:
