@@ -362,7 +362,12 @@ def _turns(
             yield t, gradients[t], given
             for x, gx in zip(t._inputs, given, strict=False):
                 if gx is not None:
-                    gradients[x] = gradients[x] + gx if x in gradients else gx
+                    gradients[x] = _sum(gradients.get(x), gx)
+
+
+def _sum(earlier: Any, gx: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return gx if earlier is None else earlier + gx
 
 
 def _given(t: Tensor, g: Any, values: tuple[Any, ...], among: set[Tensor] | None) -> list[Any]:
@@ -459,8 +464,7 @@ def _explain_gradient(
     for t, g, given in _turns(order, seeds, among, _values):
         for place, (x, gx) in enumerate(zip(t._inputs, given, strict=False)):
             if gx is not None:
-                with np.errstate(all="ignore"):
-                    sums[x] = sums[x] + gx if x in sums else gx
+                sums[x] = _sum(sums.get(x), gx)
                 # A sum of finite gradients that overflows is laid to the last of them.
                 if not _is_finite(gx) or not _is_finite(sums[x]):
                     sources.setdefault(x, []).append((t, place, g, gx))

@@ -505,11 +505,10 @@ def _described(t: Tensor) -> str:
 
 
 def _dead(units: tuple[int, ...], tensor: Tensor) -> str:
-    n = tensor.shape[0]
     shown = ", ".join(map(str, units[:12])) + (", …" if len(units) > 12 else "")
     return (
-        f"Its gradient is 0 for {len(units)} of {n} units, whose relu gave 0 for the whole "
-        f"batch: {shown}."
+        f"{len(units)} of its {tensor.shape[0]} units get no gradient, as their relu gave 0 for "
+        f"the whole batch: {shown}."
     )
 
 
