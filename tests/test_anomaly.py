@@ -2,9 +2,13 @@
 
 import threading
 from math import inf, nan
+from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import CASES, DIFFERENTIABLE, tensors
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nn
 import tinygrad_sm
@@ -121,6 +125,28 @@ def test_nothing_is_said_of_constants_and_under_no_grad():
             y = where(leaf(0) > 0, leaf(0).log(), 0.0)
     assert x.item() == -inf
     assert y.item() == 0
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+@settings(max_examples=3)
+@given(data=st.data())
+def test_every_operation_is_watched_and_gives_the_same(name, data):
+    inputs, attributes = data.draw(CASES[name].inputs)
+
+    def gradients():
+        leaves = tensors(inputs)
+        y = CASES[name].call(*leaves, **attributes)
+        y.sum().backward()
+        return y, [x.grad for x in leaves]
+
+    _, expected = gradients()
+    with detect_anomaly():
+        y, found = gradients()
+    assert anomaly.made(y) is not None
+    assert anomaly.made(y).op == y._op.name
+    assert Path(__file__).parent in Path(anomaly.made(y).place.filename).parents
+    for a, b in zip(expected, found, strict=True):
+        assert (a is None and b is None) or np.array_equal(a, b)
 
 
 def test_a_network_learns_the_same_inside():

@@ -584,15 +584,11 @@ def _anomaly(
             text += f"; {_number(array[index])} at {[*index]}"
         lines.append(f"  {name:{width}}  {text}")
     lines.append(note or textwrap.fill(f"Usual cause: {_cause(phase, op, inputs, rows)}", 100))
-    name, _ = place.module()
-    return AnomalyError(
-        "\n".join(line for line in lines if line),
-        op.name,
-        phase,
-        place.filename,
-        place.line,
-        name,
-    )
+    error = AnomalyError("\n".join(line for line in lines if line))
+    error.op, error.phase = op.name, phase
+    error.filename, error.line = place.filename, place.line
+    error.module, _ = place.module()
+    return error
 
 
 def _cause(phase: str, op: Op, inputs: tuple[Any, ...], rows: list[tuple[str, Any]]) -> str:

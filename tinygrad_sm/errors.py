@@ -34,18 +34,8 @@ class AnomalyError(FloatingPointError):
     module: the dotted name of the module that it was called in, such as fc1; "" outside of any.
     """
 
-    def __init__(
-        self,
-        message: str,
-        op: str = "",
-        phase: str = "",
-        filename: str | None = None,
-        line: int | None = None,
-        module: str = "",
-    ) -> None:
-        super().__init__(message)
-        self.op = op
-        self.phase = phase
-        self.filename = filename
-        self.line = line
-        self.module = module
+    op = ""
+    phase = ""
+    filename: str | None = None
+    line: int | None = None
+    module = ""
