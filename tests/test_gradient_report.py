@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from cases import CASES, DIFFERENTIABLE, tensors
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nn
@@ -67,6 +68,31 @@ def test_contributions_add_up_to_the_gradient_and_paths_are_counted(uses):
     np.testing.assert_allclose(sum(s.gradient for s in report.contributions), w.grad, rtol=1e-5)
     assert report.paths == sum(terms[use][1] for use in uses)
     assert report.reason == "fine"
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+@settings(max_examples=2)
+@given(data=st.data())
+def test_every_operation_is_traced(name, data):
+    inputs, attributes = data.draw(CASES[name].inputs)
+    leaves = tensors(inputs)
+    loss = CASES[name].call(*leaves, **attributes).square().sum()
+    loss.backward()
+    for x in leaves:
+        if x.requires_grad and x.grad is not None and np.isfinite(x.grad).all():
+            report = explain_grad(x, loss)
+            assert report.reason in ("fine", "blocked", "cancelled")
+            assert report.paths >= len(report.contributions)
+            total = sum(s.gradient for s in report.contributions)
+            np.testing.assert_allclose(total, x.grad, rtol=1e-6, atol=1e-12)
+            assert (report.grad == "zero") == (report.reason != "fine")
+
+
+def test_a_vjp_that_fails_is_no_change_of_values():
+    wrong = Function("wrong", lambda x: x, lambda g, y, x: g.sum())
+    w = leaf(1, 2)
+    with pytest.raises(GradientError, match="wrong"):
+        explain_grad(w, wrong(w).sum())
 
 
 def test_countless_paths_are_counted_and_a_long_one_is_shortened():

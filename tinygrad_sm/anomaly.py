@@ -56,7 +56,8 @@ class detect_anomaly(ContextDecorator):
       values on purpose.
     * Backward: a gradient for a leaf is NaN or ±inf. Named is the operation where it arose.
 
-    Infinities that were put in, as by `masked_fill(mask, -inf)`, are no anomaly.
+    Infinities that were put in, as by `masked_fill(mask, -inf)`, are no anomaly. NumPy's warnings
+    of operations on Tensors are off inside, for the error says more.
 
     Raises AnomalyError, a FloatingPointError. GradientError where a value that the backward pass
     needs was changed in place since, also by `t.data[…] = …`, and the gradient would be wrong.

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_sm.anomaly import made
+from tinygrad_sm.autograd import _check_unchanged, inner_tensors
 from tinygrad_sm.errors import GradientError
 from tinygrad_sm.graph import Contribution, Graph, Node, Turn
 from tinygrad_sm.tensor import Tensor
@@ -161,15 +162,16 @@ class _Question:
         if self.loss._backward_seed is None:
             self.loss._seed(None)  # an error unless it is a single number
         try:
-            assert self.graph is not None
-            turns = self.graph.backward_turns()
+            for t in inner_tensors([self.loss]):
+                _check_unchanged(t, t._inputs)
         except GradientError as error:
             return self.report(
                 "changed since",
                 f"The paths cannot be gone through any more: {error} To see them, ask before "
                 "optimizer.step().",
             )
-        return self.of_the_paths(turns)
+        assert self.graph is not None
+        return self.of_the_paths(self.graph.backward_turns())
 
     def not_asked_for(self) -> GradReport | None:
         """The report on a tensor that no backward pass gives a gradient to keep."""
@@ -220,7 +222,10 @@ class _Question:
                     text = "backward() has not been called on this loss. The paths are there."
                 else:
                     reason = "cleared"
-                    text = "backward() gave it one, which was cleared since, as by zero_grad()."
+                    text = (
+                        "backward() was called on this loss, but its gradient was cleared since, "
+                        "as by zero_grad(), or the call ended in an error."
+                    )
             elif not total.any():
                 reason, text = self.why_zero(uses, blockers)
                 if grad.any():
@@ -228,8 +233,8 @@ class _Question:
             elif not np.allclose(grad, total, rtol=1e-3, atol=0, equal_nan=True):
                 reason = "fine"
                 text = (
-                    "Its grad is not what this loss alone gives: another backward pass added to "
-                    "it, or it was changed, as by a hook or clipping."
+                    "Its grad is not what this loss gives now: another backward pass added to it, "
+                    "a hook or clipping changed it, or a value was written to since."
                 )
             else:
                 reason, text = "fine", ""
