@@ -297,6 +297,9 @@ class _Call(nn.Module):
 # ---- writes in place ---------------------------------------------------------------------------
 
 
+MASK = Tensor([True, False, False])
+
+
 @pytest.mark.parametrize(
     ("compute", "write", "words"),
     [
@@ -305,6 +308,11 @@ class _Call(nn.Module):
         (lambda w: w * w, lambda w, y: np.negative(w.data, out=w.data), ("1 became −1",)),
         (lambda w: w * w, lambda w, y: w.data[::-1].sort(), ("multiply", "1 became 3")),
         (lambda w: w.reshape(1, 3).cross_entropy([0]), lambda w, y: None, None),
+        (
+            lambda w: where(MASK, w, 0.0),
+            lambda w, y: MASK.data.__setitem__(2, True),
+            ("where", "condition", "[2]: 0 became 1"),
+        ),
         (lambda w: w + 1, lambda w, y: w.data.fill(5), None),  # the sum's slope needs no value
         (lambda w: w.exp(), lambda w, y: w.data.fill(5), None),  # that of exp its result only
         (lambda w: w * w, lambda w, y: w.data.__setitem__(0, 1), None),  # the same value

@@ -126,6 +126,10 @@ def test_no_backward_yet_and_cleared_since():
     assert (report.grad, report.reason) == ("None", "cleared")
     assert "zero_grad" in report.text
     assert explain_grad(w).reason == "unknown"
+    w.grad = [0.0]
+    assert "Give the loss" in explain_grad(w).text
+    w.grad = [1.0]
+    assert explain_grad(w).reason == "fine"
 
 
 def test_not_a_leaf():

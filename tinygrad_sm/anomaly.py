@@ -270,7 +270,7 @@ def _origin(x: Any, place: Place) -> str:
     """Where the NaN or infinity in a value comes from."""
     known = made(x) if isinstance(x, Tensor) else None
     if known is not None:
-        return known.origin
+        return known.origin or f"made by '{known.op}' in the backward pass"
     if not isinstance(x, Tensor):
         return "put in as a constant"
     if x._op is not None:
@@ -421,10 +421,10 @@ def _edited(t: Tensor, copies: tuple[Any, ...]) -> GradientError:
     what, now, before = changed[0]
     where = ""
     if isinstance(now, np.ndarray):
-        differs = (now != before) & ~((now != now) & (before != before))
-        index = tuple(np.argwhere(differs)[0].tolist()) if differs.any() else ()
-        if differs.any():
-            where = f" at {[*index]}: {_number(before[index])} became {_number(now[index])}"
+        index = next(iter(np.argwhere((now != before) & ((now == now) | (before == before)))), None)
+        if index is not None:
+            at = tuple(index.tolist())
+            where = f" at {[*at]}: {_number(before[at])} became {_number(now[at])}"
     return GradientError(
         f"cannot go back through '{t._op.name}': {what} was changed in place after the operation "
         f"used it{where}.\n{_places(known.place)}"
@@ -669,7 +669,7 @@ def _largest(array: Any) -> Any:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.4g}".replace("-", "−")
+    return f"{value.item():.4g}".replace("-", "−")  # .item(): NumPy's bools have no format
 
 
 # ---- what is replaced while a block is open ----------------------------------------------------

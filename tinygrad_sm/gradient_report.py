@@ -140,7 +140,9 @@ class _Question:
                 "No backward pass has brought one, or it was cleared, as by zero_grad(). Give the "
                 "loss too, explain_grad(tensor, loss), to see whether a path leads to it.",
             )
-        return self.report("fine" if self.grad() == "nonzero" else "unknown", "")
+        if self.grad() == "nonzero":
+            return self.report("fine", "")
+        return self.report("unknown", "Give the loss too, explain_grad(tensor, loss), to see why.")
 
     def answer(self) -> GradReport:
         assert self.loss is not None
@@ -230,7 +232,7 @@ class _Question:
                 reason, text = self.why_zero(uses, blockers)
                 if grad.any():
                     text += " What its grad holds does not come from this loss."
-            elif not np.allclose(grad, total, rtol=1e-3, atol=0, equal_nan=True):
+            elif not np.allclose(grad, total, rtol=1e-3, atol=1e-6 * _size(total)):
                 reason = "fine"
                 text = (
                     "Its grad is not what this loss gives now: another backward pass added to it, "
