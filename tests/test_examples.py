@@ -289,7 +289,7 @@ def test_an_mlp_recognises_more_digits_than_softmax_regression_and_leaves_its_pi
         "graph.svg",
         "history.png",
         "hidden.png",
-            "layers.png",
+        "layers.png",
         "confusion.png",
         "mistakes.png",
     }

@@ -93,7 +93,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """Load the pictures when they are first asked for: importing the engine stays quick."""
-    if name in ("draw", "explain", "Graph"):
+    if name in ("draw", "explain", "summary", "Graph"):
         from tinygrad_sm import graph, viz
 
         return getattr(graph if name == "Graph" else viz, name)
@@ -176,6 +176,7 @@ __all__ = [
     "set_default_dtype",
     "stack",
     "sub",
+    "summary",
     "tensordot",
     "uniform",
     "vjp",
