@@ -364,7 +364,7 @@ def _layer_title(name: str, module: Any) -> str:
 
 def _silent_units(result: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Which units (along axis 1: features or channels) are 0 throughout."""
-    return ~result.any(axis=(0, *range(2, result.ndim)))
+    return np.asarray((result == 0).all(axis=(0, *range(2, result.ndim))))
 
 
 def _percent(chosen: npt.NDArray[Any], what: str) -> str:
@@ -581,8 +581,17 @@ def decision_boundary(
         if lead.min() < 0 < lead.max():
             ax.contour(*_grid(xlim, ylim, points), lead, [0], colors="black", linewidths=1.2)
     for k, (colour, marker) in enumerate(zip(colours, cycle(MARKERS), strict=False)):
-        style = {"color": colour, "marker": marker, "edgecolors": "white", "linewidths": 0.5}
-        ax.scatter(*x[y == k].T, s=16, zorder=3, **style)
+        x1, x2 = x[y == k].T
+        ax.scatter(
+            x1,
+            x2,
+            s=16,
+            color=colour,
+            marker=marker,
+            edgecolors="white",
+            linewidths=0.5,
+            zorder=3,
+        )
     ax.set_xlim(xlim)
     ax.set_ylim(ylim)
     _bare(ax)
