@@ -27,7 +27,7 @@ import numpy as np
 from tqdm import tqdm
 
 import nn
-from tinygrad_sm import Tensor, draw, manual_seed, no_grad, stack, zeros_like
+from tinygrad_sm import Tensor, draw, manual_seed, no_grad, stack, summary, zeros_like
 from tinygrad_sm.viz import plots
 
 SCORES = Tensor([2.0, 1.0, -1.0])
@@ -52,6 +52,7 @@ def main() -> None:
     loss = one_sample()
     drawing = draw(loss, title="One sample of class B: scores forward, gradients back")
     drawing.render(out / "graph", format="svg", cleanup=True)
+    print(summary(loss))
     print(f"scores {listed(SCORES)}, probabilities {listed(SCORES.softmax())}")
     print(f"class {CLASSES[TRUE]} is true: penalty {loss.item():.4f}, gradient {listed(gradient)}")
 
