@@ -282,6 +282,17 @@ def test_activations_of_a_layer_that_is_called_twice_come_together():
     assert told(ax) == "2 not finite"
 
 
+def test_a_shared_relu_has_the_units_of_each_of_its_calls():
+    relu = nn.ReLU()
+    model = nn.Sequential(nn.Linear(1, 2), relu, nn.Linear(2, 3), relu)
+    for layer, bias in ((model[0], [-1.0, 1.0]), (model[2], [-1.0, -1.0, 1.0])):
+        layer.weight.data = layer.weight.data * 0
+        layer.bias.data = bias
+    axes = plots.activation_histograms(model, Tensor([[1.0], [2.0]]))
+    assert [ax.get_title() for ax in axes] == ["0: Linear", "1: ReLU", "2: Linear"]
+    assert told(axes[1]) == "60 % zeros, 3 of 5 units always 0"
+
+
 def test_activations_leave_no_hook_behind_even_if_the_model_fails():
     model = relu_net()
     recorded = []

@@ -263,11 +263,12 @@ def activation_histograms(
     model: an `nn.Module`. Its layers are the modules in it that have no others inside. It is called
         once, in the mode that it is in, and nothing is recorded.
     x: the batch, as the model takes it.
-    axes: an array of as many axes as there are layers.
+    axes: an array of as many axes as there are layers that are called.
 
     Exact zeros are left out of the bars, and told as a share: after ReLU they are the most. Told
     too: the units that are 0 for the whole batch, as no gradient comes through those of ReLU, and
-    the share of a sigmoid or tanh that is saturated, within 1 % of its limits.
+    the share of a sigmoid or tanh that is saturated, within 1 % of its limits. Of a layer that is
+    called several times, such as a ReLU that is shared, the results come together.
 
     Returns the array of axes.
 
@@ -301,7 +302,7 @@ def activation_histograms(
             edge = 0.01 * (high - low)
             told.append(_percent((values < low + edge) | (values > high - edge), "saturated"))
         elif units := [_silent_units(result) for result in results[layer] if result.ndim > 1]:
-            silent = np.all(units, axis=0)
+            silent = np.concatenate(units)
             if silent.any():
                 told.append(f"{silent.sum():,} of {silent.size:,} units always 0")
         _histogram(ax, title, values, 40, told)
