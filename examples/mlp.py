@@ -71,6 +71,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     draw_graph(out, model, loss_fn, train)
     draw_pictures(out, model, test, history)
+    draw_layers(out / "layers.png", model, loss_fn, test)
 
     print(f"loss {history['loss']['train'][-1]} train, {loss} held out")
     print(f"held-out accuracy {right / len(test.y):.1%} ({right} of {len(test.y)} digits)")
@@ -117,6 +118,20 @@ def draw_hidden_units(path: Path, model, data) -> None:
         titles=[*"0123456789", *[""] * (len(units) - 10)],
     )
     figure.suptitle("What the hidden units look for: those that add most to each digit's score")
+    figure.savefig(path)
+
+
+def draw_layers(path: Path, model, loss_fn, data) -> None:
+    """What the layers give, and the gradients that come to their weights."""
+    x, y = Tensor(data.x), data.y
+    figure = plots.Figure(figsize=(9, 5.2), layout="constrained", dpi=130)
+    above, below = figure.subfigures(2, 1, hspace=0.06)
+    above.suptitle("What each layer gives")
+    plots.activation_histograms(model, x, above.subplots(1, 3))
+    below.suptitle("The gradients of its weights and biases")
+    model.zero_grad()
+    loss_fn(model(x), y).backward()
+    plots.gradient_histograms(model, below.subplots(1, 2))
     figure.savefig(path)
 
 

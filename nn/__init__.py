@@ -55,15 +55,20 @@ from nn.shape import Flatten, Identity
 from nn.utils import clip_grad_norm_, clip_grad_value_
 
 if TYPE_CHECKING:
+    from nn.overview import summary
     from nn.saving import load, save
 
 
 def __getattr__(name: str) -> Any:
-    """Load what reads and writes files when it is first asked for: importing nn stays quick."""
+    """Load what training does not need when it is first asked for: importing nn stays quick."""
     if name in ("load", "save"):
         from nn import saving
 
         return getattr(saving, name)
+    if name == "summary":
+        from nn.overview import summary
+
+        return summary
     raise AttributeError(f"module 'nn' has no attribute {name!r}")
 
 
@@ -132,5 +137,6 @@ __all__ = [
     "optim",
     "random_split",
     "save",
+    "summary",
     "utils",
 ]

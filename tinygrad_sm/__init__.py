@@ -98,6 +98,7 @@ _LAZY = {
     "draw": "tinygrad_sm.viz",
     "explain": "tinygrad_sm.viz",
     "explain_grad": "tinygrad_sm.gradient_report",
+    "summary": "tinygrad_sm.viz",
 }
 
 
@@ -189,6 +190,7 @@ __all__ = [
     "set_default_dtype",
     "stack",
     "sub",
+    "summary",
     "tensordot",
     "uniform",
     "vjp",
