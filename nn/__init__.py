@@ -55,11 +55,16 @@ from nn.shape import Flatten, Identity
 from nn.utils import clip_grad_norm_, clip_grad_value_
 
 if TYPE_CHECKING:
+    from nn.diagnosis import diagnose
     from nn.saving import load, save
 
 
 def __getattr__(name: str) -> Any:
-    """Load what reads and writes files when it is first asked for: importing nn stays quick."""
+    """Load what few programs need when it is first asked for: importing nn stays quick."""
+    if name == "diagnose":
+        from nn.diagnosis import diagnose
+
+        return diagnose
     if name in ("load", "save"):
         from nn import saving
 
@@ -127,6 +132,7 @@ __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "datasets",
+    "diagnose",
     "init",
     "load",
     "optim",
