@@ -63,14 +63,19 @@ def diagnose(
       without examples where 20 would be its share); equal inputs with different targets (note)
     * loss: not finite; at the start above 3 times that of equal scores (ln C for C classes; note:
       above 1.5 times)
-    * units: 90 % of a layer's ReLUs at 0 for all of 16 examples or more (note: 50 %), 90 % of its
+    * units: 90 % of a layer's ReLUs, 8 or more, at 0 for every example (note: 50 %); 90 % of its
       tanh beyond ±0.99, or of its sigmoids within 0.01 of 0 or 1 (note: 50 %)
     * gradients: not finite; none for a parameter (note: if its module was not called); on the way
       back to the first layer less than 1e-5 of that at the last (note: 1e-3), or above 1e4 times
-      (note: 1e3); all units of a hidden layer with the same weights and the same gradients
-    * steps: an update above 0.1 or all below 1e-5 of the weights (notes); a loss that rises; one
-      that falls by less than 1/1000 of what Adam makes it fall; one that stays, though there are
-      twice as many weights as numbers to learn
+      (note: 1e3); all units of a hidden layer with the same weights and the same gradients, also
+      after 5 steps
+    * steps: an update above 0.1 or all below 1e-5 of the weights (notes); a loss that rises to 3
+      times that of equal scores; one that falls by less than 1e-5 of what it falls with Adam; one
+      that stays at that of the same answer to every input, though there are twice as many weights
+      as numbers to learn (these two in 50 steps or more)
+
+    What says how training goes (units, and the size of gradients) is a note if there are fewer
+    than 16 examples, or if the loss is below half that of equal scores: the network learns.
 
     Sources: the loss at the start and one batch learnt by heart, Karpathy, A Recipe for Training
     Neural Networks (2019); updates of about 1/1000 of the weights, and dead ReLUs, the course

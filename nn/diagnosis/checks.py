@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.diagnosis.measure import MOVES, WEIGHTED, Layer, Measured, unmoved
-from tinygrad_sm.graph import Node
+from nn.diagnosis.measure import WEIGHTED, Layer, Measured, where
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,13 @@ def findings(seen: Measured) -> list[Finding]:
 def severity(warning: bool) -> str:
     """The word for it."""
     return "warning" if warning else "note"
+
+
+def of_training(seen: Measured, bad: bool) -> str:
+    """The severity of what keeps a network from learning: a note for one that has learnt already,
+    or for so few examples that they say little."""
+    learnt = seen.baseline is not None and seen.loss < 0.5 * seen.baseline
+    return severity(bad and not learnt and len(seen.x) >= 16)
 
 
 # ---- inputs ------------------------------------------------------------------------------------
@@ -131,32 +137,24 @@ def inputs_have_a_scale(seen: Measured) -> Iterator[Finding]:
 
 def classes_are_balanced(seen: Measured) -> Iterator[Finding]:
     """One class alone, one that is nearly alone, classes without an example."""
-    y = seen.y
-    if (
-        seen.loss_kind not in ("cross_entropy", "nll_loss")
-        or y.dtype.kind not in "iu"
-        or not y.size
-    ):
+    counts = seen.class_counts
+    if counts is None or len(counts) < 2 or counts.sum() < 2:
         return
-    classes = seen.output.shape[1] if seen.output.ndim > 1 else 0
-    labels = y[(y >= 0) & (y < classes)]
-    if classes < 2 or labels.size < 2:
-        return
-    counts = np.bincount(labels.ravel(), minlength=classes)
-    top, share = int(counts.argmax()), float(counts.max() / counts.sum())
+    labels, classes = int(counts.sum()), len(counts)
+    top, share = int(counts.argmax()), float(counts.max() / labels)
     numbers = {"counts": counts.tolist(), "largest": top, "share": share}
     if share == 1:
         yield Finding(
             "one-class",
-            severity(labels.size >= 32),
+            severity(labels >= 32),
             None,
             numbers,
-            f"All {labels.size} labels are of class {top}.",
+            f"All {labels} labels are of class {top}.",
             "With one class the network learns to say that one, whatever the input.",
             "Shuffle the data before it is cut into batches: nn.DataLoader(…, shuffle=True). If "
             "the other classes are rare, look the network over with a batch that has some.",
         )
-    elif share > 0.9 and labels.size >= 50:
+    elif share > 0.9 and labels >= 50:
         yield Finding(
             "class-imbalance",
             "note",
@@ -169,13 +167,13 @@ def classes_are_balanced(seen: Measured) -> Iterator[Finding]:
             "matrix.",
         )
     missing = np.flatnonzero(counts == 0)
-    if share < 1 and len(missing) and labels.size >= 20 * classes:
+    if share < 1 and len(missing) and labels >= 20 * classes:
         yield Finding(
             "classes-without-examples",
             "note",
             None,
             {"classes": missing.tolist()},
-            f"{len(missing)} of {classes} classes have no example among {labels.size} labels.",
+            f"{len(missing)} of {classes} classes have no example among {labels} labels.",
             "What has no examples is not learnt; a network with too many scores often has labels "
             "that were numbered wrongly.",
             "Check the number of scores of the last layer, and that labels count from 0.",
@@ -211,7 +209,7 @@ def scores_are_scores(seen: Measured) -> Iterator[Finding]:
     contained = {"cross_entropy": "softmax", "binary_cross_entropy_with_logits": "sigmoid"}
     kind = seen.loss_kind
     for source in seen.sources:
-        op, layer = source.op, _where(source)
+        op, layer = source.op, where(source)
         name = {"softmax": "Softmax", "sigmoid": "Sigmoid"}.get(op or "", "")
         if kind in contained and name:
             yield Finding(
@@ -266,7 +264,7 @@ def scores_are_scores(seen: Measured) -> Iterator[Finding]:
 def loss_starts_where_it_should(seen: Measured) -> Iterator[Finding]:
     """Not finite, or far above that of equal scores."""
     if not math.isfinite(seen.loss):
-        where = (
+        place = (
             f" The first such values come out of {seen.first_broken}." if seen.first_broken else ""
         )
         yield Finding(
@@ -274,7 +272,7 @@ def loss_starts_where_it_should(seen: Measured) -> Iterator[Finding]:
             "warning",
             seen.first_broken,
             {"loss": seen.loss},
-            f"The loss is {seen.loss}.{where}",
+            f"The loss is {seen.loss}.{place}",
             "No gradient can be computed from it.",
             "Look at the inputs first, then at what can overflow there: ln 0, a division by 0, "
             "exp of a large number, weights too large.",
@@ -308,7 +306,7 @@ def relus_are_alive(seen: Measured) -> Iterator[Finding]:
             continue
         yield Finding(
             "dead-units",
-            severity(layer.dead >= 0.9),
+            of_training(seen, layer.dead >= 0.9 and layer.units >= 8),
             layer.name,
             {"share": layer.dead, "units": layer.units, "examples": len(seen.x)},
             f"{layer.dead:.0%} of the {layer.units} ReLUs are 0 for all {len(seen.x)} examples.",
@@ -326,7 +324,7 @@ def units_are_not_saturated(seen: Measured) -> Iterator[Finding]:
             continue
         yield Finding(
             "saturated-units",
-            severity(layer.saturated >= 0.9),
+            of_training(seen, layer.saturated >= 0.9),
             layer.name,
             {"share": layer.saturated},
             f"{layer.saturated:.0%} of the values are at the flat ends of the curve.",
@@ -415,7 +413,7 @@ def gradients_keep_their_size(seen: Measured) -> Iterator[Finding]:
             return
         yield Finding(
             "vanishing-gradient",
-            severity(ratio < 1e-5),
+            of_training(seen, ratio < 1e-5),
             first.name,
             numbers,
             text,
@@ -427,7 +425,7 @@ def gradients_keep_their_size(seen: Measured) -> Iterator[Finding]:
     elif ratio > 1e3:
         yield Finding(
             "exploding-gradient",
-            severity(ratio > 1e4),
+            of_training(seen, ratio > 1e4),
             first.name,
             numbers,
             text,
@@ -446,43 +444,19 @@ def _explains_zero(seen: Measured) -> bool:
 
 
 def units_differ(seen: Measured) -> Iterator[Finding]:
-    """All units of a hidden layer with equal weights and equal gradients."""
-    nodes = {n.id: n for n in seen.nodes}
-    sources = {n.id for n in seen.sources}
-    takers: dict[str, list[Node]] = {}
-    for n in seen.nodes:
-        for i in n.inputs:
-            takers.setdefault(i, []).append(n)
-    for node in seen.net.values():
-        if node.op not in ("linear", "conv2d", "matmul") or node.id in sources:
-            continue
-        inputs = [unmoved(nodes[i], nodes) for i in node.inputs[1:]]
-        after = [nodes[i] for t in takers.get(node.id, []) if t.op == "add" for i in t.inputs]
-        inputs += [x for x in after if x.op is None]
-        if any(t.id in sources for t in takers.get(node.id, []) if t.op in ("add", *MOVES)):
-            continue  # scores: their targets differ
-        names = [x.name for x in inputs if x.name in seen.gradients]
-        if len(names) < len(inputs) or not names:
-            continue
-        units = []
-        for name in names:
-            p, g = seen.parameters[name or ""].data, seen.gradients[name or ""]
-            if node.op == "matmul" and p.ndim == 2:
-                p, g = p.T, g.T
-            units.append((p, g))
-        count = len(units[0][0])
-        if count > 1 and all((a == a[:1]).all() for pair in units for a in pair):
-            yield Finding(
-                "equal-units",
-                "warning",
-                _where(node),
-                {"units": count},
-                f"All {count} units have the same weights and the same gradients.",
-                "What is equal and is changed equally stays equal: the layer has the power of one "
-                "unit, whatever its size.",
-                "Start with random weights, as nn.Linear and nn.Conv2d do; only biases may start "
-                "equal.",
-            )
+    """All units of a hidden layer equal, and still equal after some steps."""
+    for layer, (count, _) in seen.equal_units.items():
+        yield Finding(
+            "equal-units",
+            "warning",
+            layer,
+            {"units": count},
+            f"All {count} units have the same weights and the same gradients, and stay equal.",
+            "What is equal and is changed equally stays equal: the layer has the power of one "
+            "unit, whatever its size.",
+            "Start with random weights, as nn.Linear and nn.Conv2d do; only biases may start "
+            "equal.",
+        )
 
 
 # ---- steps -------------------------------------------------------------------------------------
@@ -543,10 +517,10 @@ def one_batch_can_be_learnt(seen: Measured) -> Iterator[Finding]:
             "A learning rate 10 times smaller, again and again until the loss falls.",
         )
         return
-    if reference is None or reference.steps < 20:
+    if reference is None or reference.steps < 50:
         return
     fall, possible = start - run.best, start - reference.best
-    if run is not reference and possible > 0.05 * start and fall < 1e-3 * possible:
+    if run is not reference and possible > 0.05 * start and fall < 1e-5 * possible:
         yield Finding(
             "loss-stays",
             "warning",
@@ -559,37 +533,32 @@ def one_batch_can_be_learnt(seen: Measured) -> Iterator[Finding]:
             "A learning rate 10 times larger, again and again until the loss falls visibly. Check "
             "that a schedule has not brought it to 0.",
         )
-    elif _has_room(seen, start) and possible < 0.01 * (start - (seen.floor or 0)):
+    elif _has_room(seen) and seen.constant and reference.best > 0.99 * seen.constant:
         yield Finding(
             "cannot-overfit",
             "warning",
             None,
-            numbers | {"lowest_possible": seen.floor},
-            f"The loss of this one batch stays at {reference.best:.4g} (from {start:.4g}) in "
-            f"{reference.steps} steps, though the model has weights enough to learn it by heart.",
-            "What cannot learn one batch cannot learn a data set: something between input and loss "
-            "is broken.",
-            "See the other findings. Check that each input keeps its own label, that forward() "
-            "uses x, and that nothing mixes the examples of a batch.",
+            numbers | {"same_answer": seen.constant, "lowest_possible": seen.floor},
+            f"In {reference.steps} steps with this one batch the loss comes from {start:.4g} to "
+            f"{reference.best:.4g}; the same answer to every input costs {seen.constant:.4g}. Yet "
+            "the model has weights enough to learn the batch by heart.",
+            "What cannot learn one batch cannot learn a data set: the way from the inputs to the "
+            "scores is broken somewhere.",
+            "See the other findings. Check that forward() uses x, and that nothing mixes or "
+            "averages the examples of a batch.",
         )
 
 
-def _has_room(seen: Measured, start: float) -> bool:
-    """Whether the model is untrained, and has twice as many weights as there are numbers to learn
-    (different inputs times outputs of each)."""
-    if seen.floor is None or seen.baseline is None or not seen.groups:
+def _has_room(seen: Measured) -> bool:
+    """Whether there is much to learn, and twice as many weights as numbers to learn (different
+    inputs times outputs of each)."""
+    if seen.floor is None or seen.constant is None or not seen.floor < 0.5 * seen.constant:
         return False
     numbers = seen.groups * seen.output.size / len(seen.output)
-    weights = sum(g.size for g in seen.gradients.values())
-    return weights >= 2 * numbers and start - seen.floor > 0.5 * (seen.baseline - seen.floor) > 0
+    return sum(g.size for g in seen.gradients.values()) >= 2 * numbers
 
 
 # ---- words -------------------------------------------------------------------------------------
-
-
-def _where(node: Node) -> str:
-    """The layer that the node belongs to."""
-    return (node.modules[-1].name if node.modules else "") or node.op or ""
 
 
 def _count(n: int, what: str) -> str:

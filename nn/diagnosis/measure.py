@@ -122,6 +122,7 @@ class Measured:
     loss: float
     baseline: float | None = None  # the loss of equal scores, or of the mean
     floor: float | None = None  # the lowest loss there can be, or a bit above
+    constant: float | None = None  # the lowest with the same answer to every input
     plain_floor: bool = False  # whether it is the lowest exactly
     groups: int = 0  # how many different inputs there are
     clashing: int = 0  # how many examples equal another one but for their target
@@ -133,9 +134,20 @@ class Measured:
     gradients: dict[str, Array] = field(default_factory=dict)
     cut_off: set[str] = field(default_factory=set)  # parameters used for what the loss never got
     first_broken: str | None = None  # the first layer whose output is not finite
+    equal_units: dict[str, tuple[int, list[str]]] = field(default_factory=dict)  # and the weights
     run: Run | None = None  # with the optimizer given, else Adam
     reference: Run | None = None  # with Adam
     no_run: str = ""  # why not
+
+    @property
+    def class_counts(self) -> Array | None:
+        """How many examples each class has; None where the targets are no class indices."""
+        classes = self.output.shape[1] if self.output.ndim > 1 else 0
+        known = self.loss_kind in ("cross_entropy", "nll_loss") and self.y.dtype.kind in "iu"
+        if not (known and classes):
+            return None
+        labels = self.y[(self.y >= 0) & (self.y < classes)]  # without those to ignore
+        return np.bincount(labels.ravel(), minlength=classes)
 
 
 def measure(
@@ -394,6 +406,48 @@ def _channel_axis(node: Node, nodes: dict[str, Node]) -> int:
     return -1 if ndim <= 2 else 0
 
 
+def where(node: Node) -> str:
+    """The name of the layer that the node belongs to."""
+    return (node.modules[-1].name if node.modules else "") or node.op or ""
+
+
+def _equal_units(seen: Measured) -> dict[str, tuple[int, list[str]]]:
+    """The hidden layers all of whose units have the same weights and the same gradients.
+
+    Gives how many units, and the names of their weights, by layer. Not the last one: its units
+    have targets of their own.
+    """
+    nodes = {n.id: n for n in seen.nodes}
+    sources = {n.id for n in seen.sources}
+    takers: dict[str, list[Node]] = {}
+    for n in seen.nodes:
+        for i in n.inputs:
+            takers.setdefault(i, []).append(n)
+    found = {}
+    for node in seen.net.values():
+        if node.op not in ("linear", "conv2d", "matmul"):
+            continue
+        inputs = [unmoved(nodes[i], nodes) for i in node.inputs[1:]]
+        sums = [t for t in takers.get(node.id, []) if t.op == "add"]
+        inputs += [x for t in sums for x in (nodes[i] for i in t.inputs) if x.op is None]
+        names = [x.name for x in inputs if x.name in seen.gradients]
+        if not names or len(names) < len(inputs) or {node.id, *(t.id for t in sums)} & sources:
+            continue
+        arrays = [a for n in names if n for a in (seen.parameters[n].data, seen.gradients[n])]
+        units = [_by_unit(a, node.op) for a in arrays]
+        if len(units[0]) > 1 and all(map(_all_equal, units)):
+            found[where(node)] = len(units[0]), [n for n in names if n]
+    return found
+
+
+def _by_unit(array: Array, op: str) -> Array:
+    return array.T if op == "matmul" else array
+
+
+def _all_equal(units: Array) -> bool:
+    return bool((units == units[:1]).all())
+
+
 # ---- what the loss could be --------------------------------------------------------------------
 
 
@@ -437,6 +491,8 @@ def _compare(seen: Measured, loss_fn: Any, y: Any) -> None:
     }
     if kind in best:
         seen.floor = loss_of(best[kind](mean))
+        everywhere = np.broadcast_to(wanted.mean(axis=0), wanted.shape)
+        seen.constant = loss_of(best[kind](everywhere))
         extra = {"weight", "pos_weight", "label_smoothing"}
         seen.plain_floor = isinstance(loss_fn, Loss) and not any(
             value is not None and value != 0
@@ -470,16 +526,25 @@ class _Trial:
         elif not math.isfinite(seen.loss):
             self.problem = "the loss is not finite"
         seen.no_run = self.problem or self._moving_loss()
+        candidates = _equal_units(seen)
         if seen.no_run:
             return
         if self.has_optimizer:
-            run, updates = self._steps(steps or 1)
-            seen.layers = [_updated(layer, *updates) for layer in seen.layers]
+            run, first, _ = self._steps(steps or 1)
+            before = {n: p.data for n, p in seen.parameters.items()}
+            seen.layers = [_updated(layer, before, first) for layer in seen.layers]
             seen.run = run if steps else None
-        if steps and not (seen.run and _learnt(seen.run)):
-            seen.reference, _ = self._steps(steps, rate=0.01)
-            if not _learnt(seen.reference):  # was that too large?
-                slower, _ = self._steps(steps, rate=0.001)
+        if candidates:  # zeros may be on their way to something better
+            _, _, after = self._steps(5, rate=0.01)
+            seen.equal_units = {
+                layer: (count, names)
+                for layer, (count, names) in candidates.items()
+                if all(_all_equal(after[n]) or _all_equal(after[n].T) for n in names)
+            }
+        if steps and not (seen.run and _learnt(seen.run, seen)):
+            seen.reference, *_ = self._steps(steps, rate=0.01)
+            if not _learnt(seen.reference, seen):  # was that too large?
+                slower, *_ = self._steps(steps, rate=0.001)
                 seen.reference = min(slower, seen.reference, key=lambda r: r.best)
             seen.run = seen.run or seen.reference
 
@@ -500,13 +565,15 @@ class _Trial:
                 module.eval()
         return model, loss_fn, optimizer
 
-    def _steps(self, steps: int, rate: float | None = None) -> tuple[Run, tuple[Weights, Weights]]:
-        """Steps of the optimizer, or of Adam with that rate; the weights around the first."""
+    def _steps(self, steps: int, rate: float | None = None) -> tuple[Run, Weights, Weights]:
+        """Steps of the optimizer, or of Adam with that rate; the weights after the first and the
+        last one."""
         model, loss_fn, optimizer = self._copy()
         weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
         if rate is not None or optimizer is None:
             optimizer = Adam(weights.values(), lr=rate or 0.01)
         losses: list[float] = []
+        first: Weights = {}
 
         def closure() -> Tensor:
             loss: Tensor = loss_fn(model(self.x), self.y)
@@ -515,19 +582,18 @@ class _Trial:
                 p.grad = g
             return loss
 
-        before = after = {n: p.data.copy() for n, p in weights.items()}
         while len(losses) < steps and math.isfinite(sum(losses)):
             losses.append(float(optimizer.step(closure).item()))
-            if len(losses) == 1:
-                after = {n: p.data.copy() for n, p in weights.items()}
+            first = first or {n: p.data.copy() for n, p in weights.items()}
         losses.append(float(closure().item()))
         name = f"{type(optimizer).__name__}(lr={optimizer.param_groups[0]['lr']:g})"
-        return Run(name, tuple(losses)), (before, after)
+        return Run(name, tuple(losses)), first, {n: p.data for n, p in weights.items()}
 
 
-def _learnt(run: Run) -> bool:
-    """Whether the loss fell at all, by a hundredth."""
-    return run.losses[0] - run.best > 0.01 * abs(run.losses[0])
+def _learnt(run: Run, seen: Measured) -> bool:
+    """Whether the loss fell, and below that of the same answer to every input."""
+    fell = run.losses[0] - run.best > 0.01 * abs(run.losses[0])
+    return fell and (seen.constant is None or run.best < 0.99 * seen.constant)
 
 
 def _updated(layer: Layer, before: Weights, after: Weights) -> Layer:

@@ -103,15 +103,25 @@ class Report:
         """Those with something in them."""
         return [c for c in COLUMNS if any(c.cell(row) for row in self.layers)]
 
+    def _place(self, finding: Finding) -> str:
+        """Where it was found, as a reader looks for it."""
+        if finding.layer is None:
+            return ""
+        known = any(row.name == finding.layer for row in self.layers)
+        return f"layer {finding.layer}" if known else finding.layer
+
+    def _legend(self) -> str:
+        return "; ".join(f"{c.title}: {c.meaning}" for c in self._columns()) + "."
+
     def __str__(self) -> str:
         lines = [*_wrapped(f"{self.title}: {self.verdict}", "", ""), ""]
         for label, text in self.summary:
             lines += _wrapped(text, f"{label:<12}", " " * 12)
         if self.layers:
-            lines += ["", *self._table()]
+            lines += ["", *self._table(), "", *_wrapped(self._legend(), "", "")]
         for f in self.findings:
-            where = f" in {f.layer}" if f.layer else ""
-            lines += ["", *_wrapped(f"{f.severity}: {f.code}{where}", "", "  ")]
+            place = self._place(f)
+            lines += ["", *_wrapped(f"{f.severity}: {f.code}{place and f' in {place}'}", "", "  ")]
             for label, text in (("", f.message), ("why: ", f.why), ("try: ", f.advice)):
                 lines += _wrapped(text, f"  {label}", "  " + " " * len(label))
         return "\n".join(lines)
@@ -134,7 +144,7 @@ class Report:
         """The report as a notebook shows it. All names are escaped; colours fit light and dark."""
         columns = self._columns()
         facts = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in self.summary)
-        heads = "".join(f'<th title="{escape(c.meaning)}">{escape(c.title)}</th>' for c in columns)
+        heads = "".join(f"<th>{escape(c.title)}</th>" for c in columns)
         marked = {f.layer: f.severity for f in reversed(self.findings) if f.layer}
         rows = "".join(
             f'<tr class="{marked.get(r.name, "")}"><th>{escape(r.name)}</th>'
@@ -146,10 +156,11 @@ class Report:
         table = (
             "<div class='scroll'><table><thead><tr><th>layer</th><th>kind</th><th>output</th>"
             f"{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+            f"<p class='legend'>{escape(self._legend())}</p>"
         )
         found = "".join(
             f'<li class="{f.severity}"><p><b>{f.severity}</b> <code>{escape(f.code)}</code>'
-            + (f" in <code>{escape(f.layer)}</code>" if f.layer else "")
+            + (f" in {escape(self._place(f))}" if f.layer else "")
             + f"</p><p>{escape(f.message)}</p><p><i>Why it matters</i> {escape(f.why)}</p>"
             f"<p><i>What to try</i> {escape(f.advice)}</p></li>"
             for f in self.findings
@@ -188,6 +199,7 @@ STYLE = """
 .nn-diagnosis tbody th { font-weight: 600; border-left: 4px solid transparent; }
 .nn-diagnosis tr.warning th { border-left-color: #d0433f; }
 .nn-diagnosis tr.note th { border-left-color: #b98900; }
+.nn-diagnosis .legend { font-size: .85em; opacity: .75; margin: .5rem 0 0; max-width: 62rem; }
 .nn-diagnosis ul { list-style: none; margin: 1.2rem 0 0; padding: 0; }
 .nn-diagnosis li { margin: 0 0 1rem; padding: .5rem .9rem; border-left: 4px solid #b98900;
   background: rgba(128, 128, 128, .1); border-radius: 0 8px 8px 0; }
@@ -211,17 +223,11 @@ def _summary(seen: Measured) -> list[tuple[str, str]]:
             f"mean {number(values.mean())}, std {number(values.std())}"
         )
     facts = [("input", text)]
-    classes = seen.output.shape[1] if seen.output.ndim > 1 else 0
-    if seen.loss_kind in ("cross_entropy", "nll_loss") and seen.y.dtype.kind in "iu" and classes:
-        labels = seen.y[(seen.y >= 0) & (seen.y < classes)]
-        counts = np.bincount(labels.ravel(), minlength=classes)
-        facts.append(
-            (
-                "classes",
-                f"{(counts > 0).sum()} of {classes}, {counts.min()} to {counts.max()} examples each",
-            )
-        )
-    facts.append(("loss", f"{seen.loss:.4g} at the start{_beside(seen, classes)}"))
+    counts = seen.class_counts
+    if counts is not None:
+        spread = f"{counts.min()} to {counts.max()} examples each"
+        facts.append(("classes", f"{(counts > 0).sum()} of {len(counts)}, {spread}"))
+    facts.append(("loss", f"{seen.loss:.4g} at the start{_beside(seen)}"))
     if seen.run is not None:
         first, last = seen.run.losses[0], seen.run.losses[-1]
         text = f"loss {first:.4g} → {last:.4g} in {seen.run.steps} steps of {seen.run.optimizer}"
@@ -231,13 +237,13 @@ def _summary(seen: Measured) -> list[tuple[str, str]]:
     return facts
 
 
-def _beside(seen: Measured, classes: int) -> str:
+def _beside(seen: Measured) -> str:
     """What to compare the loss at the start with."""
     if seen.baseline is None:
         return ""
     if seen.loss_kind == "mse_loss":
         return f"; {seen.baseline:.4g} for the mean as the prediction"
-    choices = classes if seen.loss_kind == "cross_entropy" else 2
+    choices = seen.output.shape[1] if seen.loss_kind == "cross_entropy" else 2
     logarithm = (
         f"ln {choices} = " if math.isclose(seen.baseline, math.log(choices), rel_tol=1e-5) else ""
     )
