@@ -70,9 +70,9 @@ def diagnose(
       (note: 1e3); all units of a hidden layer with the same weights and the same gradients, also
       after 5 steps
     * steps: an update above 0.1 or all below 1e-5 of the weights (notes); a loss that rises to 3
-      times that of equal scores; one that falls by less than 1e-5 of what it falls with Adam; one
-      that stays at that of the same answer to every input, though there are twice as many weights
-      as numbers to learn (these two in 50 steps or more)
+      times that of equal scores; in 50 steps or more, one that falls by less than 1e-5 of what it
+      falls with Adam, or stays at that of the same answer to every input, with the model giving
+      just that (note: not giving it, but with twice as many weights as numbers to learn)
 
     What says how training goes (units, and the size of gradients) is a note if there are fewer
     than 16 examples, or if the loss is below half that of equal scores: the network learns.

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.diagnosis.measure import WEIGHTED, Layer, Measured, where
+from nn.diagnosis.measure import WEIGHTED, Layer, Measured, Run, where
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ def inputs_are_numbers(seen: Measured) -> Iterator[Finding]:
     """NaN or infinite values."""
     broken = ~np.isfinite(seen.x)
     if broken.any():
-        examples = int(broken.reshape(len(seen.x), -1).any(axis=1).sum()) if broken.ndim else 1
+        by_example = np.atleast_1d(broken).reshape(len(broken) if broken.ndim else 1, -1)
+        examples = int(by_example.any(axis=1).sum())
         yield Finding(
             "input-not-finite",
             "warning",
@@ -96,8 +97,7 @@ def inputs_differ(seen: Measured) -> Iterator[Finding]:
             "note",
             None,
             {"features": int(constant.sum()), "share": share},
-            f"{constant.sum()} of {x.shape[1]} features have the same value in all examples of this "
-            "batch.",
+            f"{constant.sum()} of {x.shape[1]} features have the same value in all examples.",
             "A feature that never changes tells nothing about the target; the bias does the same.",
             "Nothing, if it changes in other batches; else leave it out.",
         )
@@ -533,20 +533,31 @@ def one_batch_can_be_learnt(seen: Measured) -> Iterator[Finding]:
             "A learning rate 10 times larger, again and again until the loss falls visibly. Check "
             "that a schedule has not brought it to 0.",
         )
-    elif _has_room(seen) and seen.constant and reference.best > 0.99 * seen.constant:
+    elif _has_room(seen) and _stays(seen, reference):
+        same = reference.spread < 1e-6
         yield Finding(
             "cannot-overfit",
-            "warning",
+            severity(same),
             None,
             numbers | {"same_answer": seen.constant, "lowest_possible": seen.floor},
             f"In {reference.steps} steps with this one batch the loss comes from {start:.4g} to "
-            f"{reference.best:.4g}; the same answer to every input costs {seen.constant:.4g}. Yet "
-            "the model has weights enough to learn the batch by heart.",
-            "What cannot learn one batch cannot learn a data set: the way from the inputs to the "
-            "scores is broken somewhere.",
-            "See the other findings. Check that forward() uses x, and that nothing mixes or "
-            "averages the examples of a batch.",
+            f"{reference.best:.4g}, which is what the same answer to every input costs. "
+            + ("That is also what the model gives." if same else "It has weights enough for more."),
+            "What cannot learn one batch cannot learn a data set.",
+            "See the other findings. Check that forward() uses x, and that nothing averages the "
+            "examples of a batch."
+            if same
+            else "See the other findings, or give overfit_steps=1000: it may only be slow. Check "
+            "that nothing mixes the examples of a batch.",
         )
+
+
+def _stays(seen: Measured, run: Run) -> bool:
+    """Whether the loss has come to rest at that of the same answer to every input. Where it began
+    far above, as with targets of another size than 1, it may still be on its way."""
+    half = run.losses[: run.steps // 2]
+    constant = seen.constant or math.inf
+    return run.best > 0.99 * max(constant, min(half)) and run.losses[0] < 3 * constant
 
 
 def _has_room(seen: Measured) -> bool:

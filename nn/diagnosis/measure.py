@@ -97,6 +97,7 @@ class Run:
 
     optimizer: str
     losses: tuple[float, ...]  # before the first step, and after each
+    spread: float = math.nan  # how far outputs lie apart in the end, beside the largest
 
     @property
     def steps(self) -> int:
@@ -585,9 +586,19 @@ class _Trial:
         while len(losses) < steps and math.isfinite(sum(losses)):
             losses.append(float(optimizer.step(closure).item()))
             first = first or {n: p.data.copy() for n, p in weights.items()}
-        losses.append(float(closure().item()))
+        output = model(self.x)
+        losses.append(float(loss_fn(output, self.y).item()))
         name = f"{type(optimizer).__name__}(lr={optimizer.param_groups[0]['lr']:g})"
-        return Run(name, tuple(losses)), first, {n: p.data for n, p in weights.items()}
+        run = Run(name, tuple(losses), _spread(output))
+        return run, first, {n: p.data for n, p in weights.items()}
+
+
+def _spread(output: Any) -> float:
+    if not isinstance(output, Tensor) or not output.ndim or not output.numel():
+        return math.nan
+    scores = output.numpy().astype(float)
+    largest = np.abs(scores).max()
+    return float(np.ptp(scores, axis=0).max() / largest) if largest else 0.0
 
 
 def _learnt(run: Run, seen: Measured) -> bool:

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
-
 from nn.diagnosis.checks import Finding
 from nn.diagnosis.measure import Layer, Measured, Run
 
