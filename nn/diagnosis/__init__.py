@@ -61,14 +61,13 @@ def diagnose(
       no log-probabilities for an `NLLLoss`
     * labels: one class only (of 32 or more; note: of fewer, one class above 90 %, or a class
       without examples where 20 would be its share); equal inputs with different targets (note)
-    * loss: not finite; at the start above 3 times that of equal scores (ln C for C classes; note:
-      above 1.5 times)
+    * loss: not finite; at the start above 3 times that of equal scores (ln C for C classes), of 8
+      examples or more and in training mode (note: above 1.5 times)
     * units: 90 % of a layer's ReLUs, 8 or more, at 0 for every example (note: 50 %); 90 % of its
       tanh beyond ±0.99, or of its sigmoids within 0.01 of 0 or 1 (note: 50 %)
     * gradients: not finite; none for a parameter (note: if its module was not called); on the way
       back to the first layer less than 1e-5 of that at the last (note: 1e-3), or above 1e4 times
-      (note: 1e3); all units of a hidden layer with the same weights and the same gradients, also
-      after 5 steps
+      (note: 1e3); all units of a hidden layer with the same weights, also after 5 steps
     * steps: an update above 0.1 or all below 1e-5 of the weights (notes); a loss that rises to 3
       times that of equal scores; in 50 steps or more, one that falls by less than 1e-5 of what it
       falls with Adam, or stays at that of the same answer to every input, with the model giving

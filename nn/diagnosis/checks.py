@@ -284,7 +284,7 @@ def loss_starts_where_it_should(seen: Measured) -> Iterator[Finding]:
     if seen.loss > 1.5 * base:
         yield Finding(
             "loss-at-start",
-            severity(seen.loss > 3 * base and len(seen.x) >= 8),
+            severity(seen.loss > 3 * base and len(seen.x) >= 8 and seen.training),
             None,
             {"loss": seen.loss, "equal_scores": base},
             f"The loss is {seen.loss:.4g}, {seen.loss / base:.1f} times that of equal scores "
@@ -409,8 +409,8 @@ def gradients_keep_their_size(seen: Measured) -> Iterator[Finding]:
         f"{last.name}."
     )
     if ratio < 1e-3:
-        if ratio == 0 and _explains_zero(seen):
-            return
+        if seen.equal_units or (ratio == 0 and _explains_zero(seen)):
+            return  # the gradients of equal units cancel, but for rounding
         yield Finding(
             "vanishing-gradient",
             of_training(seen, ratio < 1e-5),
@@ -445,13 +445,13 @@ def _explains_zero(seen: Measured) -> bool:
 
 def units_differ(seen: Measured) -> Iterator[Finding]:
     """All units of a hidden layer equal, and still equal after some steps."""
-    for layer, (count, _) in seen.equal_units.items():
+    for layer, count in seen.equal_units.items():
         yield Finding(
             "equal-units",
             "warning",
             layer,
             {"units": count},
-            f"All {count} units have the same weights and the same gradients, and stay equal.",
+            f"All {count} units have the same weights, and still do after 5 steps.",
             "What is equal and is changed equally stays equal: the layer has the power of one "
             "unit, whatever its size.",
             "Start with random weights, as nn.Linear and nn.Conv2d do; only biases may start "

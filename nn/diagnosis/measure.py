@@ -28,7 +28,7 @@ from nn.loss import (
     NLLLoss,
 )
 from nn.module import Module, Parameter
-from nn.optim import Adam, Optimizer
+from nn.optim import SGD, Adam, Optimizer
 from tinygrad_sm import Tensor, default_generator, enable_grad, grad, no_grad
 from tinygrad_sm.graph import Graph, Node
 
@@ -62,6 +62,7 @@ ACTIVATIONS = {
     "softsign",
     "tanh",
 }
+FEW = 8  # calls of one module that are rows of their own
 MOVES = {"reshape", "permute"}  # the same values in another shape
 SATURATED: dict[str, Callable[[Array], Array]] = {
     "tanh": lambda y: np.abs(y) > 0.99,
@@ -116,6 +117,7 @@ class Measured:
 
     model: str
     loss_fn: str
+    training: bool  # the model's mode
     loss_kind: str | None  # cross_entropy, …; None for a loss that is not known
     x: Array
     y: Any
@@ -135,7 +137,7 @@ class Measured:
     gradients: dict[str, Array] = field(default_factory=dict)
     cut_off: set[str] = field(default_factory=set)  # parameters used for what the loss never got
     first_broken: str | None = None  # the first layer whose output is not finite
-    equal_units: dict[str, tuple[int, list[str]]] = field(default_factory=dict)  # and the weights
+    equal_units: dict[str, int] = field(default_factory=dict)  # how many, by layer
     run: Run | None = None  # with the optimizer given, else Adam
     reference: Run | None = None  # with Adam
     no_run: str = ""  # why not
@@ -202,6 +204,7 @@ def _one_step(model: Module, loss_fn: Any, x: Tensor, y: Any) -> Measured:
     seen = Measured(
         type(model).__name__,
         type(loss_fn).__name__ if isinstance(loss_fn, Module) else _name(loss_fn),
+        model.training,
         None,
         x.numpy(),
         y.numpy() if isinstance(y, Tensor) else np.asarray(y),
@@ -292,29 +295,37 @@ def _rows(
 ) -> dict[tuple[str, str], list[Node]]:
     """The outputs of each layer, by name and kind, one for each call.
 
-    A module of `nn` is a layer; in a module of one's own, activations and what has weights are.
+    A module of `nn` is a layer; in a module of one's own, activations and what has weights are. A
+    module without weights that is called in a few places, such as one ReLU for all, is as many.
     """
     whole = {
-        name
+        name: module
         for name, module in model.named_modules()
         if type(module).__module__.startswith("nn.") and not any(module.children())
     }
+    calls = Counter(call.name for call in {n.modules[-1].id: n.modules[-1] for n in net}.values())
     rows: dict[tuple[str, str], list[Node]] = {}
     times: Counter[tuple[str, str]] = Counter()  # of an operation in one call: relu, relu 2, …
     for call, group in groupby(net, key=lambda n: n.modules[-1]):
         inside = list(group)
         if call.name in whole:
             if not all(n.op in MOVES for n in inside):
-                rows.setdefault((call.name or call.kind, call.kind), []).append(inside[-1])
+                shared = any(whole[call.name].parameters()) or calls[call.name] > FEW
+                name = (call.name or call.kind) + ("" if shared else _count(call.call))
+                rows.setdefault((name, call.kind), []).append(inside[-1])
             continue
         for node in inside:
             op = node.op or ""
             if op in ACTIVATIONS or (op in WEIGHTED and _weights(node, nodes)):
                 times[call.id, op] += 1
-                count = times[call.id, op]
-                name = f"{call.name}.{op}".lstrip(".") + (f" {count}" if count > 1 else "")
+                name = f"{call.name}.{op}".lstrip(".") + _count(times[call.id, op])
                 rows.setdefault((name, op), []).append(node)
     return rows
+
+
+def _count(n: int) -> str:
+    """What comes after a name: relu, relu 2, …"""
+    return f" {n}" if n > 1 else ""
 
 
 def _weights(node: Node, nodes: dict[str, Node]) -> list[str]:
@@ -340,8 +351,8 @@ def _layer(
     if kind == op:
         names = _weights(outputs[-1], nodes)
     else:
-        inner = model if name == kind else model.get_submodule(name)
-        names = [n for n, _ in inner.named_parameters("" if inner is model else name)]
+        path = outputs[-1].modules[-1].name
+        names = [n for n, _ in model.get_submodule(path).named_parameters(path)]
     names = [n for n in names if n in seen.gradients]
     matrices = [n for n in names if seen.parameters[n].ndim > 1]
     w, g = (
@@ -412,11 +423,10 @@ def where(node: Node) -> str:
     return (node.modules[-1].name if node.modules else "") or node.op or ""
 
 
-def _equal_units(seen: Measured) -> dict[str, tuple[int, list[str]]]:
-    """The hidden layers all of whose units have the same weights and the same gradients.
+def _equal_units(seen: Measured) -> Iterator[tuple[Node, list[str]]]:
+    """The hidden layers all of whose units have the same weights, with the weights' names.
 
-    Gives how many units, and the names of their weights, by layer. Not the last one: its units
-    have targets of their own.
+    Not the last one: its units have targets of their own.
     """
     nodes = {n.id: n for n in seen.nodes}
     sources = {n.id for n in seen.sources}
@@ -424,7 +434,6 @@ def _equal_units(seen: Measured) -> dict[str, tuple[int, list[str]]]:
     for n in seen.nodes:
         for i in n.inputs:
             takers.setdefault(i, []).append(n)
-    found = {}
     for node in seen.net.values():
         if node.op not in ("linear", "conv2d", "matmul"):
             continue
@@ -434,19 +443,19 @@ def _equal_units(seen: Measured) -> dict[str, tuple[int, list[str]]]:
         names = [x.name for x in inputs if x.name in seen.gradients]
         if not names or len(names) < len(inputs) or {node.id, *(t.id for t in sums)} & sources:
             continue
-        arrays = [a for n in names if n for a in (seen.parameters[n].data, seen.gradients[n])]
-        units = [_by_unit(a, node.op) for a in arrays]
-        if len(units[0]) > 1 and all(map(_all_equal, units)):
-            found[where(node)] = len(units[0]), [n for n in names if n]
-    return found
+        values = {n: p.data for n, p in seen.parameters.items()}
+        if _units(node) > 1 and _units_equal(node, [n for n in names if n], values):
+            yield node, [n for n in names if n]
 
 
-def _by_unit(array: Array, op: str) -> Array:
-    return array.T if op == "matmul" else array
+def _units(node: Node) -> int:
+    return node.shape[1 if node.op == "conv2d" else -1]
 
 
-def _all_equal(units: Array) -> bool:
-    return bool((units == units[:1]).all())
+def _units_equal(node: Node, names: list[str], weights: Weights) -> bool:
+    """Whether all units have the same weights, but for rounding."""
+    units = [weights[n].T if node.op == "matmul" else weights[n] for n in names]
+    return all(np.abs(u - u[:1]).max() <= 1e-5 * np.abs(u).max() for u in units)
 
 
 # ---- what the loss could be --------------------------------------------------------------------
@@ -527,7 +536,7 @@ class _Trial:
         elif not math.isfinite(seen.loss):
             self.problem = "the loss is not finite"
         seen.no_run = self.problem or self._moving_loss()
-        candidates = _equal_units(seen)
+        candidates = list(_equal_units(seen))
         if seen.no_run:
             return
         if self.has_optimizer:
@@ -536,16 +545,16 @@ class _Trial:
             seen.layers = [_updated(layer, before, first) for layer in seen.layers]
             seen.run = run if steps else None
         if candidates:  # zeros may be on their way to something better
-            _, _, after = self._steps(5, rate=0.01)
+            _, _, after = self._steps(5, SGD, 0.1)
             seen.equal_units = {
-                layer: (count, names)
-                for layer, (count, names) in candidates.items()
-                if all(_all_equal(after[n]) or _all_equal(after[n].T) for n in names)
+                where(node): _units(node)
+                for node, names in candidates
+                if _units_equal(node, names, after)
             }
         if steps and not (seen.run and _learnt(seen.run, seen)):
-            seen.reference, *_ = self._steps(steps, rate=0.01)
+            seen.reference, *_ = self._steps(steps, Adam, 0.01)
             if not _learnt(seen.reference, seen):  # was that too large?
-                slower, *_ = self._steps(steps, rate=0.001)
+                slower, *_ = self._steps(steps, Adam, 0.001)
                 seen.reference = min(slower, seen.reference, key=lambda r: r.best)
             seen.run = seen.run or seen.reference
 
@@ -566,13 +575,16 @@ class _Trial:
                 module.eval()
         return model, loss_fn, optimizer
 
-    def _steps(self, steps: int, rate: float | None = None) -> tuple[Run, Weights, Weights]:
-        """Steps of the optimizer, or of Adam with that rate; the weights after the first and the
+    def _steps(
+        self, steps: int, kind: type[SGD] | type[Adam] | None = None, lr: float = 0.0
+    ) -> tuple[Run, Weights, Weights]:
+        """Steps of the optimizer, or of one of another kind; the weights after the first and the
         last one."""
         model, loss_fn, optimizer = self._copy()
         weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        if rate is not None or optimizer is None:
-            optimizer = Adam(weights.values(), lr=rate or 0.01)
+        if kind is not None:
+            optimizer = kind(weights.values(), lr=lr)
+        assert optimizer is not None
         losses: list[float] = []
         first: Weights = {}
 

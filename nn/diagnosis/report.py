@@ -129,8 +129,8 @@ class Report:
     def _table(self) -> list[str]:
         columns = self._columns()
         room = WIDTH - sum(c.width + 1 for c in columns)
-        shape = min(max(len(_shape(r)) for r in self.layers), 17)
-        name = min(max(max(len(_name(r)) for r in self.layers), 5), room - shape - 1)
+        shape = min(max(6, *(len(_shape(r)) for r in self.layers)), 17)
+        name = min(max(5, *(len(_name(r)) for r in self.layers)), room - shape - 1)
         titles = "".join(f" {c.title:>{c.width}}" for c in columns)
         lines = [f"{'layer':<{name}} {'output':<{shape}}{titles}"]
         for r in self.layers:
