@@ -310,7 +310,7 @@ def _rows(
         inside = list(group)
         if call.name in whole:
             if not all(n.op in MOVES for n in inside):
-                shared = any(whole[call.name].parameters()) or calls[call.name] > FEW
+                shared = [*whole[call.name].parameters()] or calls[call.name] > FEW
                 name = (call.name or call.kind) + ("" if shared else _count(call.call))
                 rows.setdefault((name, call.kind), []).append(inside[-1])
             continue
