@@ -324,6 +324,29 @@ def test_parameters_that_the_loss_does_not_reach():
     assert not look(frozen).findings
 
 
+def test_a_parameter_for_another_loss_is_no_mistake():
+    class Policy(nn.Module):
+        def __init__(self):
+            self.mean, self.log_std = nn.Linear(8, 4), nn.Parameter(np.zeros(4, np.float32))
+
+        def forward(self, x):
+            return self.mean(x)
+
+    report = look(Policy())
+    assert (warnings(report), notes(report)) == (set(), {"unreached"})
+
+
+def test_a_gradient_that_is_not_finite():
+    class Root(nn.Linear):
+        def forward(self, x):
+            return (super().forward(x) * 0).sqrt()
+
+    report = look(Root(8, 4))
+    finding = found(report, "gradient-not-finite")
+    assert finding.measured["parameters"] == ["weight", "bias"]
+    assert report.layers[-1].exploded == 1
+
+
 def test_nothing_to_learn():
     model = mlp(8, 4).requires_grad_(False)
     assert warnings(look(model, overfit_steps=10)) == {"no-gradient"}
@@ -452,6 +475,28 @@ def test_the_update_ratio_is_that_of_the_first_step():
     assert look(model).layers[0].update_ratio is None
 
 
+def test_what_the_loss_itself_calls():
+    class TwoParts(nn.Module):
+        def __init__(self):
+            self.body, self.head = mlp(8, 16), nn.Sequential(nn.Linear(16, 4))
+
+        def forward(self, x):
+            return self.body(x).relu()
+
+    model = TwoParts()
+    report = look(model, lambda h, y: CROSS_ENTROPY(model.head(h), y), overfit_steps=10)
+    assert not report.findings
+    assert [r.name for r in report.layers] == ["body.0", "relu"]
+
+
+def test_a_function_of_several_targets():
+    x, y = batch()
+    two = lambda z, ys: CROSS_ENTROPY(z, ys[0]) + z.square().mean() * ys[1]  # noqa: E731
+    report = look(mlp(8, 16, 4), two, x, (y, 0.1), overfit_steps=50)
+    assert not report.findings
+    assert report.run.losses[-1] < report.loss
+
+
 def test_no_run_where_a_copy_would_say_nothing():
     model = mlp(8, 4)
     penalty = lambda z, y: CROSS_ENTROPY(z, y) + model[0].weight.square().sum()  # noqa: E731
@@ -529,6 +574,8 @@ def test_hooks_stay_and_are_called():
     calls.clear()
     model(Tensor(batch()[0]))
     assert len(calls) == 1
+    assert len(model[0]._hooks.after) == 1
+    assert len(look(model).findings) == 0
 
 
 # ---- the report --------------------------------------------------------------------------------
@@ -569,6 +616,7 @@ def test_the_page_is_whole_and_names_cannot_break_it():
         ((nn.Linear(8, 4), lambda z, y: 3.0), {}, ValueError, "a float"),
         ((nn.Linear(8, 4), nn.CrossEntropyLoss(reduction="none")), {}, ValueError, r"\(32,\)"),
         ((nn.Linear(8, 4), CROSS_ENTROPY), {"overfit_steps": -1}, ValueError, "-1"),
+        ((nn.Linear(8, 4), CROSS_ENTROPY), {"x": np.zeros((0, 8))}, ValueError, r"\(0, 8\)"),
         (
             (nn.Linear(8, 4), CROSS_ENTROPY),
             {"optimizer": nn.optim.SGD([nn.Parameter([1.0])], lr=1.0)},

@@ -65,7 +65,8 @@ def diagnose(
       examples or more and in training mode (note: above 1.5 times)
     * units: 90 % of a layer's ReLUs, 8 or more, at 0 for every example (note: 50 %); 90 % of its
       tanh beyond ±0.99, or of its sigmoids within 0.01 of 0 or 1 (note: 50 %)
-    * gradients: not finite; none for a parameter (note: if its module was not called); on the way
+    * gradients: not finite; none for the weights of a layer that was called (note: for
+      others); on the way
       back to the first layer less than 1e-5 of that at the last (note: 1e-3), or above 1e4 times
       (note: 1e3); all units of a hidden layer with the same weights, also after 5 steps
     * steps: an update above 0.1 or all below 1e-5 of the weights (notes); a loss that rises to 3
@@ -80,7 +81,8 @@ def diagnose(
     Neural Networks (2019); updates of about 1/1000 of the weights, and dead ReLUs, the course
     CS231n; vanishing gradients and saturation, Glorot and Bengio (2010).
 
-    Raises TypeError for a model that is no Module, ValueError for a loss that is not one number.
+    Raises TypeError for a model that is no Module, ValueError for a loss that is not one number,
+    an empty batch, or an optimizer of other parameters.
 
     >>> import nn
     >>> from tinygrad_sm import manual_seed, randn

@@ -47,7 +47,7 @@ def of_training(seen: Measured, bad: bool) -> str:
     """The severity of what keeps a network from learning: a note for one that has learnt already,
     or for so few examples that they say little."""
     learnt = seen.baseline is not None and seen.loss < 0.5 * seen.baseline
-    return severity(bad and not learnt and len(seen.x) >= 16)
+    return severity(bad and not learnt and seen.examples >= 16)
 
 
 # ---- inputs ------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def inputs_are_numbers(seen: Measured) -> Iterator[Finding]:
     """NaN or infinite values."""
     broken = ~np.isfinite(seen.x)
     if broken.any():
-        by_example = np.atleast_1d(broken).reshape(len(broken) if broken.ndim else 1, -1)
+        by_example = broken.reshape(seen.examples, -1)
         examples = int(by_example.any(axis=1).sum())
         yield Finding(
             "input-not-finite",
@@ -284,7 +284,7 @@ def loss_starts_where_it_should(seen: Measured) -> Iterator[Finding]:
     if seen.loss > 1.5 * base:
         yield Finding(
             "loss-at-start",
-            severity(seen.loss > 3 * base and len(seen.x) >= 8 and seen.training),
+            severity(seen.loss > 3 * base and seen.examples >= 8 and seen.training),
             None,
             {"loss": seen.loss, "equal_scores": base},
             f"The loss is {seen.loss:.4g}, {seen.loss / base:.1f} times that of equal scores "
@@ -302,14 +302,14 @@ def loss_starts_where_it_should(seen: Measured) -> Iterator[Finding]:
 def relus_are_alive(seen: Measured) -> Iterator[Finding]:
     """ReLUs that are 0 for every example."""
     for layer in seen.layers:
-        if layer.dead is None or layer.dead < 0.5 or len(seen.x) < 16:
+        if layer.dead is None or layer.dead < 0.5 or seen.examples < 16:
             continue
         yield Finding(
             "dead-units",
             of_training(seen, layer.dead >= 0.9 and layer.units >= 8),
             layer.name,
-            {"share": layer.dead, "units": layer.units, "examples": len(seen.x)},
-            f"{layer.dead:.0%} of the {layer.units} ReLUs are 0 for all {len(seen.x)} examples.",
+            {"share": layer.dead, "units": layer.units, "examples": seen.examples},
+            f"{layer.dead:.0%} of the {layer.units} ReLUs are 0 for all {seen.examples} examples.",
             "Where a ReLU is 0, so is its slope: no gradient passes, and what comes before such a "
             "unit does not learn from these examples.",
             "Start the biases before it at 0 and the weights with nn.init.kaiming_normal_; take "
@@ -365,9 +365,9 @@ def gradients_reach_the_parameters(seen: Measured) -> Iterator[Finding]:
                 severity(cut),
                 names[0],
                 {"parameters": names},
-                f"{_list(names)}: {'used, but ' if cut else ''}the loss does not depend on "
-                f"{'it' if len(names) == 1 else 'them'}.",
-                "No gradient comes, so an optimizer never changes it.",
+                f"{_list(names)}: {'the layer is called, but ' if cut else ''}the loss does not "
+                f"depend on {'it' if len(names) == 1 else 'them'}.",
+                "What gets no gradient is never changed by an optimizer.",
                 "Use the layer's result in forward(); look for detach(), numpy() or argmax after "
                 "it."
                 if cut

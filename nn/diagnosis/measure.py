@@ -19,14 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nn.dropout import Dropout
-from nn.loss import (
-    BCELoss,
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    Loss,
-    MSELoss,
-    NLLLoss,
-)
+from nn.loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
 from nn.module import Module, Parameter
 from nn.optim import SGD, Adam, Optimizer
 from tinygrad_sm import Tensor, default_generator, enable_grad, grad, no_grad
@@ -120,7 +113,7 @@ class Measured:
     training: bool  # the model's mode
     loss_kind: str | None  # cross_entropy, …; None for a loss that is not known
     x: Array
-    y: Any
+    y: Array
     output: Array
     loss: float
     baseline: float | None = None  # the loss of equal scores, or of the mean
@@ -135,12 +128,17 @@ class Measured:
     sources: list[Node] = field(default_factory=list)  # whose values the loss takes
     parameters: dict[str, Parameter] = field(default_factory=dict)
     gradients: dict[str, Array] = field(default_factory=dict)
-    cut_off: set[str] = field(default_factory=set)  # parameters used for what the loss never got
+    cut_off: set[str] = field(default_factory=set)  # parameters of layers used for nothing
     first_broken: str | None = None  # the first layer whose output is not finite
     equal_units: dict[str, int] = field(default_factory=dict)  # how many, by layer
     run: Run | None = None  # with the optimizer given, else Adam
     reference: Run | None = None  # with Adam
     no_run: str = ""  # why not
+
+    @property
+    def examples(self) -> int:
+        """How many there are in the batch."""
+        return len(self.x) if self.x.ndim else 1
 
     @property
     def class_counts(self) -> Array | None:
@@ -163,6 +161,8 @@ def measure(
 ) -> Measured:
     """Take one step's numbers, and those of some steps of a copy."""
     x = x.detach() if isinstance(x, Tensor) else Tensor(x)
+    if not x.numel():
+        raise ValueError(f"diagnose needs a batch with examples, got x of shape {x.shape}")
     y = y.detach() if isinstance(y, Tensor) else y
     parts = [*model.modules(), *(loss_fn.modules() if isinstance(loss_fn, Module) else ())]
     with np.errstate(all="ignore"), enable_grad(), _unchanged(parts):
@@ -194,8 +194,8 @@ def _unchanged(modules: list[Module]) -> Iterator[None]:
 
 
 def _one_step(model: Module, loss_fn: Any, x: Tensor, y: Any) -> Measured:
-    recorded = _watch_calls(model)
-    output = model(x)
+    with _watched(model) as recorded:
+        output = model(x)
     loss = loss_fn(output, y)
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         what = f"shape {loss.shape}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
@@ -207,7 +207,7 @@ def _one_step(model: Module, loss_fn: Any, x: Tensor, y: Any) -> Measured:
         model.training,
         None,
         x.numpy(),
-        y.numpy() if isinstance(y, Tensor) else np.asarray(y),
+        _array(y),
         scores,
         loss.item(),
     )
@@ -225,25 +225,46 @@ def _one_step(model: Module, loss_fn: Any, x: Tensor, y: Any) -> Measured:
     return seen
 
 
+def _array(y: Any) -> Array:
+    try:
+        return y.numpy() if isinstance(y, Tensor) else np.asarray(y)
+    except ValueError:  # of several parts, as only a function of one's own takes it
+        return np.zeros(0)
+
+
 def _name(function: Any) -> str:
     name = getattr(function, "__name__", type(function).__name__)
     return "a function" if name == "<lambda>" else f"{name}()"
 
 
-def _watch_calls(model: Module) -> set[str]:
-    """The names of the modules whose result was recorded: filled in as they are called."""
+@contextmanager
+def _watched(model: Module) -> Iterator[set[str]]:
+    """The names of the layers of `nn` whose result was recorded: filled in as they are called."""
     recorded: set[str] = set()
 
-    def watch(name: str, module: Module) -> None:
+    def watch(name: str) -> Callable[..., None]:
         def hook(module: Module, inputs: tuple[Any, ...], output: Any) -> None:
             if isinstance(output, Tensor) and output.requires_grad:
                 recorded.add(name)
 
-        module.register_forward_hook(hook)
+        return hook
 
-    for name, module in model.named_modules():
-        watch(name, module)
-    return recorded
+    layers = _layers(model).items()
+    removers = [layer.register_forward_hook(watch(name)) for name, layer in layers]
+    try:
+        yield recorded
+    finally:
+        for remove in removers:
+            remove()
+
+
+def _layers(model: Module) -> dict[str, Module]:
+    """The modules of `nn` that hold no others, by name."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if type(module).__module__.startswith("nn.") and not any(True for _ in module.children())
+    }
 
 
 def _gradients(loss: Tensor, parameters: dict[str, Parameter]) -> dict[str, Array]:
@@ -298,11 +319,8 @@ def _rows(
     A module of `nn` is a layer; in a module of one's own, activations and what has weights are. A
     module without weights that is called in a few places, such as one ReLU for all, is as many.
     """
-    whole = {
-        name: module
-        for name, module in model.named_modules()
-        if type(module).__module__.startswith("nn.") and not any(module.children())
-    }
+    whole = _layers(model)
+    net = [n for n in net if n.modules[0].kind == type(model).__name__]  # not called by the loss
     calls = Counter(call.name for call in {n.modules[-1].id: n.modules[-1] for n in net}.values())
     rows: dict[tuple[str, str], list[Node]] = {}
     times: Counter[tuple[str, str]] = Counter()  # of an operation in one call: relu, relu 2, …
@@ -462,7 +480,7 @@ def _units_equal(node: Node, names: list[str], weights: Weights) -> bool:
 
 
 def _compare(seen: Measured, loss_fn: Any, y: Any) -> None:
-    """Fill in the loss of a model that knows nothing, and the lowest there can be."""
+    """Fill in the loss of equal scores (or the mean), and the lowest there can be."""
     kind, scores, target = seen.loss_kind, seen.output, seen.y
 
     def loss_of(values: Array) -> float:
@@ -476,7 +494,7 @@ def _compare(seen: Measured, loss_fn: Any, y: Any) -> None:
 
     n = len(scores) if scores.ndim else 0
     labels = kind == "cross_entropy" and target.ndim == 1 and target.dtype.kind in "iu"
-    if n < 2 or len(seen.x) != n or len(target) != n or not np.isfinite(seen.x).all():
+    if n < 2 or seen.examples != n or target.shape[:1] != (n,) or not np.isfinite(seen.x).all():
         return
     if labels and scores.ndim == 2 and ((target >= 0) & (target < scores.shape[1])).all():
         wanted = np.eye(scores.shape[1])[target]
