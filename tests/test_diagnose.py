@@ -223,6 +223,15 @@ def test_a_relu_is_seen_without_its_module_and_by_channel():
     assert finding.measured == {"share": 0.5, "units": 8, "examples": 32}
 
 
+def test_units_are_counted_along_the_features_of_a_sequence():
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Flatten(), nn.Linear(80, 4))
+    nn.init.constant_(model[0].bias, -100.0)
+    model[0].bias.data[8:] = 0.0
+    x = np.random.default_rng(0).standard_normal((32, 5, 8)).astype(np.float32)
+    finding = found(look(model, x=x), "dead-units")
+    assert (finding.measured["units"], finding.measured["share"]) == (16, 0.5)
+
+
 def test_one_relu_for_all_layers_is_a_row_for_each():
     class Shared(nn.Module):
         def __init__(self):
@@ -284,6 +293,8 @@ def test_inputs_of_0_to_255():
     assert (finding.severity, finding.layer) == ("warning", "0")
     assert "x / 255" in finding.advice
     assert not look(mlp(8, 16, 4), x=x / 255).warnings
+    in_a_graph = Tensor(x, requires_grad=True) * 1
+    assert "input-scale" in warnings(look(mlp(8, 16, 4), x=in_a_graph))
     normalised = nn.Sequential(nn.BatchNorm1d(8), *mlp(8, 16, 4))
     assert not look(normalised, x=x).findings  # the first weights never see the large values
 
@@ -559,7 +570,9 @@ def test_nothing_is_changed(training, fails):
             with pytest.raises(ValueError, match='reduction="mean"'):
                 look(model, nn.CrossEntropyLoss(reduction="none"), given, y)
         else:
-            look(model, CROSS_ENTROPY, given, y, 5, optimizer=optimizer)
+            report = look(model, CROSS_ENTROPY, given, y, 5, optimizer=optimizer)
+            assert not report.warnings
+            assert report.run.steps == 5
     np.testing.assert_equal(state(model, optimizer), before)
     assert all(p.grad is g for p, g in zip(model.parameters(), gradients, strict=True))
     assert model.calls is buffer

@@ -161,7 +161,7 @@ def classes_are_balanced(seen: Measured) -> Iterator[Finding]:
             None,
             numbers,
             f"{share:.0%} of the labels are of class {top}.",
-            f"Saying class {top} always is right in {share:.0%}, so accuracy says little, and the "
+            f"Always saying class {top} is right for {share:.0%}, so accuracy says little, and the "
             "rare classes count little in the loss.",
             "Give the rare classes a weight: nn.CrossEntropyLoss(weight=…); judge by a confusion "
             "matrix.",
@@ -475,7 +475,7 @@ def updates_have_a_size(seen: Measured) -> Iterator[Finding]:
             "note",
             top.name,
             {"ratios": ratios},
-            f"The first step changes the weights by {_ratio(top):.1e} of their size.",
+            f"The first step changes the weights by {_ratio(top):.2g} of their size.",
             "About 1e-3 is usual. After a few steps that are much larger, little is left of how "
             "the weights were started.",
             "Nothing, if the loss falls steadily; else a smaller learning rate.",
@@ -486,7 +486,7 @@ def updates_have_a_size(seen: Measured) -> Iterator[Finding]:
             "note",
             top.name,
             {"ratios": ratios},
-            f"The first step changes no layer by more than {_ratio(top):.1e} of its weights' size.",
+            f"The first step changes no layer by more than {_ratio(top):.2g} of its weights' size.",
             "About 1e-3 is usual. Much smaller steps need many more of them.",
             "Nothing, if the network is trained already; else a larger learning rate.",
         )
