@@ -16,6 +16,7 @@ large or small (`python examples/optimizers.py` shows how).
 
     python examples/mlp.py
     python examples/mlp.py --hidden 8     as few hidden units as still do
+    python examples/mlp.py --diagnose     look the network over before it is trained
 
 It leaves pictures in the folder out/mlp.
 """
@@ -46,6 +47,8 @@ def main() -> None:
     )
     loss_fn = nn.CrossEntropyLoss()
     optimizer = nn.optim.Adam(model.parameters(), lr=options.lr, weight_decay=options.weight_decay)
+    if options.diagnose:
+        print(nn.diagnose(model, loss_fn, train.x[:128], train.y[:128], optimizer=optimizer))
 
     history = {what: {"train": [], "held out": []} for what in ("loss", "accuracy")}
     progress = tqdm(range(options.epochs), unit="epoch")
@@ -142,6 +145,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=0.003, help="learning rate")
     parser.add_argument("--weight-decay", type=float, default=1e-4, help="L2 regularisation")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result")
+    parser.add_argument("--diagnose", action="store_true", help="look the network over first")
     parser.add_argument("--out", default="out/mlp", help="folder for the pictures")
     return parser.parse_args()
 

@@ -55,20 +55,24 @@ from nn.shape import Flatten, Identity
 from nn.utils import clip_grad_norm_, clip_grad_value_
 
 if TYPE_CHECKING:
+    from nn.diagnosis import diagnose
     from nn.overview import summary
     from nn.saving import load, save
+
+_LAZY = {
+    "diagnose": "nn.diagnosis",
+    "load": "nn.saving",
+    "save": "nn.saving",
+    "summary": "nn.overview",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Load what training does not need when it is first asked for: importing nn stays quick."""
-    if name in ("load", "save"):
-        from nn import saving
+    if name in _LAZY:
+        from importlib import import_module
 
-        return getattr(saving, name)
-    if name == "summary":
-        from nn.overview import summary
-
-        return summary
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'nn' has no attribute {name!r}")
 
 
@@ -132,6 +136,7 @@ __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "datasets",
+    "diagnose",
     "init",
     "load",
     "optim",

@@ -306,6 +306,14 @@ def test_eight_hidden_units_do_and_a_seed_gives_the_same_numbers(tmp_path, monke
     assert run_here("mlp.py", monkeypatch, capsys, *options) == output
 
 
+def test_an_mlp_is_looked_over_and_learns_the_same(tmp_path, monkeypatch, capsys):
+    options = ["--epochs", 1, "--out", tmp_path]
+    output = run_here("mlp.py", monkeypatch, capsys, *options)
+    looked_over = run_here("mlp.py", monkeypatch, capsys, *options, "--diagnose")
+    assert "nothing to complain of" in looked_over
+    assert looked_over.endswith(output)
+
+
 # ---- decision boundaries -----------------------------------------------------------------------
 
 
