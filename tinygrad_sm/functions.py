@@ -13,6 +13,7 @@ from tinygrad_sm import ops
 from tinygrad_sm.errors import DtypeError, ShapeError
 from tinygrad_sm.methods.base import one_axis
 from tinygrad_sm.methods.linear_algebra import einsum as _einsum
+from tinygrad_sm.methods.linear_algebra import shape_of
 from tinygrad_sm.tensor import Tensor
 
 _TENSORS = {Tensor}  # the types of operands that need no change
@@ -472,6 +473,9 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     >>> einsum("ii", [[1.0, 2.0], [3.0, 4.0]])  # the trace
     Tensor(5.)
     """
-    if {*map(type, operands)} != _TENSORS:
+    try:
+        shapes = tuple(map(shape_of, operands))
+    except AttributeError:  # not all of them are Tensors yet
         operands = tuple(map(_tensor, operands))
-    return _einsum(equation, operands)
+        shapes = tuple(map(shape_of, operands))
+    return _einsum(equation, operands, shapes)

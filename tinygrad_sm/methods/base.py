@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -57,10 +58,13 @@ class Methods:
         return value if isinstance(value, Methods) else self._coerced(value)  # type: ignore[return-value]
 
 
-def as_ints(arguments: tuple[Any, ...]) -> tuple[int, ...]:
+_SEVERAL = (tuple, list)
+
+
+def as_ints(arguments: Sequence[Any]) -> tuple[int, ...]:
     """`f(2, 3)` and `f((2, 3))` mean the same."""
-    if len(arguments) == 1 and isinstance(arguments[0], tuple | list):
-        arguments = tuple(arguments[0])
+    if len(arguments) == 1 and isinstance(arguments[0], _SEVERAL):
+        arguments = arguments[0]
     return tuple(map(index, arguments))
 
 

@@ -238,9 +238,8 @@ class Convolution(Methods):
         Tensor([[[1., 2.],
                  [2., 3.]]])
         """
-        kernel = _pair("kernel_size", kernel_size)
-        how = _sliding("unfold", self.shape[2:], kernel, stride, padding, dilation)
-        return self._apply(ops.unfold, kernel=kernel, **how)
+        how = _unfolding(self.shape[2:], kernel_size, stride, padding, dilation)
+        return self._record(ops.unfold, (self,), how)
 
     @_takes(COLUMNS)
     def fold(
@@ -256,17 +255,8 @@ class Convolution(Methods):
         >>> Tensor([[[1.0, 2.0], [2.0, 3.0]]]).fold((1, 3), (1, 2))
         Tensor([[[[1., 4., 3.]]]])
         """
-        shape, kernel = _pair("output_size", output_size), _pair("kernel_size", kernel_size)
-        how = _sliding("fold", shape, kernel, stride, padding, dilation)
-        padded = map(sum, zip(shape, *zip(*how["padding"], strict=True), strict=True))
-        count = math.prod(map(places, padded, kernel, how["stride"], how["dilation"]))
-        size = math.prod(kernel)
-        if self.shape[1] % size or self.shape[2] != count:
-            raise ShapeError(
-                f"fold to {shape} with windows of {kernel} needs columns of shape "
-                f"(N, C · {size}, {count}), got {self.shape}"
-            )
-        return self._apply(ops.fold, shape=shape, kernel=kernel, **how)
+        how = _folding(self.shape, output_size, kernel_size, stride, padding, dilation)
+        return self._record(ops.fold, (self,), how)
 
     def _with(self, weight: Any, bias: Any = None) -> tuple[Any, ...]:
         """This tensor, the weight and perhaps the bias as Tensors."""
@@ -354,6 +344,29 @@ def _transposed(
         raise ShapeError(f"conv_transpose2d: nothing is left of the result, of size {shape}")
     how = _sliding("conv_transpose2d", shape, weight[2:], steps, pad, apart)
     return {"shape": shape, **how, "groups": groups}
+
+
+@_remembered
+def _unfolding(size: Shape, kernel_size: Size, *window: Any) -> dict[str, Any]:
+    """The settings of unfold. window: stride, padding and dilation."""
+    kernel = _pair("kernel_size", kernel_size)
+    return {"kernel": kernel, **_sliding("unfold", size, kernel, *window)}
+
+
+@_remembered
+def _folding(columns: Shape, output_size: Size, kernel_size: Size, *window: Any) -> dict[str, Any]:
+    """The settings of fold for columns of this shape."""
+    shape, kernel = _pair("output_size", output_size), _pair("kernel_size", kernel_size)
+    how = _sliding("fold", shape, kernel, *window)
+    padded = map(sum, zip(shape, *zip(*how["padding"], strict=True), strict=True))
+    count = math.prod(map(places, padded, kernel, how["stride"], how["dilation"]))
+    size = math.prod(kernel)
+    if columns[1] % size or columns[2] != count:
+        raise ShapeError(
+            f"fold to {shape} with windows of {kernel} needs columns of shape "
+            f"(N, C · {size}, {count}), got {columns}"
+        )
+    return {"shape": shape, "kernel": kernel, **how}
 
 
 def _pooling(

@@ -114,7 +114,8 @@ class LinearAlgebra(Methods):
         Tensor(25.)
         """
         other = self._beside(other)
-        return einsum(_tensordot(self.shape, other.shape, _hashable(axes)), (self, other))
+        shapes = self.shape, other.shape
+        return einsum(_tensordot(*shapes, _hashable(axes)), (self, other), shapes)
 
     def addmm(self, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
         """β x + α (mat1 @ mat2) of matrices; x broadcasts to the shape of the product.
@@ -172,15 +173,15 @@ def _added(x: Any, name: str, product: Tensor, beta: float, alpha: float) -> Ten
     return y
 
 
-_shape = attrgetter("_data.shape")
+shape_of = attrgetter("_data.shape")
 
 
-def einsum(letters: str, operands: tuple[Any, ...]) -> Tensor:
-    """The function `einsum` for operands that are Tensors."""
-    plan = equation.plan(letters, tuple(map(_shape, operands)))
+def einsum(letters: str, operands: tuple[Any, ...], shapes: tuple[tuple[int, ...], ...]) -> Tensor:
+    """The function `einsum` for operands that are Tensors, of these shapes."""
+    plan = equation.plan(letters, shapes)
     if plan.product is not None:
-        product: Tensor = operands[0]._record(ops.einsum, operands, {"equation": plan.product})
-        return product
+        a: Tensor = operands[0]
+        return a._record(ops.einsum, operands, {"equation": plan.product})
     left: list[Tensor] = []
     for x, pairs, summed in zip(operands, plan.diagonals, plan.sums, strict=True):
         for i, j in pairs:

@@ -254,7 +254,7 @@ class Shape(Methods):
             raise ShapeError(f"roll needs one shift for each axis, got {shifts} for axis {axis}")
         if not self._data.ndim and along:
             along = tuple(_an_axis(a, 0) for a in along)[:0] or None
-        return self._apply(ops.roll, shifts=by, axis=along)
+        return self._record(ops.roll, (self,), {"shifts": by, "axis": along})
 
     # ---- repeating -----------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import tinygrad_sm
 from tinygrad_sm import ops
 from tinygrad_sm.graph import Array, Node, _rules
 from tinygrad_sm.tensor import Tensor
-from tinygrad_sm.viz.draw import SLIDING, SYMBOLS, _held, _merged, _setting
+from tinygrad_sm.viz.draw import SYMBOLS, _held, _setting, _settings
 from tinygrad_sm.viz.fold import Box, is_inlined
 from tinygrad_sm.viz.text import clean, number
 
@@ -123,12 +123,7 @@ def expression(node: Node, names: dict[str, str]) -> str:
     if op == "getitem":
         key = node.attributes["key"]
         return f"{inputs[0]}[{', '.join(map(_setting, key if isinstance(key, tuple) else (key,)))}]"
-    written = {
-        key: _setting(_merged(value) if key in SLIDING else value)
-        for key, value in node.attributes.items()
-        if value is not None and value is not False and (key, value) != ("reduction", "mean")
-    }
-    settings = [f"{key}={text}" for key, text in written.items() if SLIDING.get(key) != text]
+    settings = [text for text in _settings(node) if text != "reduction=mean"]  # as mostly
     if op in FORMULAS and not settings:
         return FORMULAS[op].format(*inputs)
     return f"{clean(str(node.op), 30)}({', '.join(inputs + settings)})"
