@@ -19,6 +19,7 @@ from tinygrad_sm import Function, Graph, Tensor, explain, manual_seed, no_grad
 from tinygrad_sm.errors import GradientError
 from tinygrad_sm.viz import RenderError
 from tinygrad_sm.viz.layout import layout
+from tinygrad_sm.viz.numbers import describe
 from tinygrad_sm.viz.render import Drawing
 from tinygrad_sm.viz.steps import Story
 
@@ -378,6 +379,26 @@ def test_a_large_array_is_summarised(page):
     assert np.argwhere(cells == 0).tolist() == [[0, 0], [3, 1]]
     block = w[10:12, 9:12].mean() / float(heat["largest"])
     assert abs((cells[5, 3] - 128.0) / 127 - block) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("shape", "grid", "shown"),
+    [((6, 3, 5, 4), (6, 3), 18), ((7, 1, 5, 4), (1, 7), 7), ((40, 2, 8, 8), (8, 2), 16)],
+)
+def test_images_and_filters_are_painted_as_tiles(shape, grid, shown):
+    images = np.random.default_rng(0).normal(size=shape)
+    heat = describe(images)["heat"]
+    down, across = grid
+    assert heat["tile"] == list(shape[2:])
+    assert heat["tiles"] == [shown, shape[0] * shape[1]]
+    cells = np.frombuffer(base64.b64decode(heat["cells"]), np.uint8)
+    cells = cells.reshape(heat["rows"], heat["columns"])
+    assert cells.shape == (down * shape[2], across * shape[3])
+    tiles = [tile for band in np.split(cells, down) for tile in np.split(band, across, axis=1)]
+    images = images.reshape(-1, *shape[2:])[:shown]
+    close(float(heat["largest"]), np.abs(images).max().round(2))
+    for tile, image in zip(tiles, images, strict=True):
+        assert np.abs((tile - 128.0) / 127 - image / np.abs(images).max()).max() < 0.005
 
 
 def test_numbers_that_are_not_finite_survive(page):
