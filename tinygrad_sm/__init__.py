@@ -93,7 +93,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """Load the pictures when they are first asked for: importing the engine stays quick."""
-    if name in ("draw", "explain", "Graph"):
+    if name in ("draw", "explain", "to_dict", "to_dot", "Graph"):
         from tinygrad_sm import graph, viz
 
         return getattr(graph if name == "Graph" else viz, name)
@@ -177,6 +177,8 @@ __all__ = [
     "stack",
     "sub",
     "tensordot",
+    "to_dict",
+    "to_dot",
     "uniform",
     "vjp",
     "vstack",

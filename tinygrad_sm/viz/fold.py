@@ -60,8 +60,10 @@ class Box:
         if self.folded == "older":
             return ()
         if self.folded == "run":
-            paths = (node.modules[: len(self.module.inside)] if self.module else node.modules
-                     for node in self.nodes)
+            paths = (
+                node.modules[: len(self.module.inside)] if self.module else node.modules
+                for node in self.nodes
+            )
             return reduce(_common, paths)
         return self.module.inside if self.module else self.node.modules
 
@@ -300,7 +302,9 @@ def _block(
     """The boxes of one block, each of which stands for those in all blocks."""
     columns: list[list[Box]] = []
     for column in zip(*blocks, strict=True):
-        leaves = zip(*([s for s, _ in box.inputs if _is_own(s, uses)] for box in column), strict=True)
+        leaves = zip(
+            *([s for s, _ in box.inputs if _is_own(s, uses)] for box in column), strict=True
+        )
         columns += [[*leaf] for leaf in dict.fromkeys(leaves)] + [[*column]]
     frames = [box.node.modules for column in columns for box in column]
     last = places[blocks[-1][0]]
