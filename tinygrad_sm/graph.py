@@ -34,7 +34,7 @@ from tinygrad_sm.ops import elementwise as elementwise_ops
 from tinygrad_sm.tensor import Tensor
 
 Array = npt.NDArray[Any]
-# How large a gradient flows back along each arrow: by the node it leads to, and which of its inputs.
+# How large the gradient is that flows back along each arrow: by node, and which of its inputs.
 Flows = dict[tuple[str, int], float]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Literal, cast
 
@@ -125,7 +125,10 @@ def draw(
     _add_boxes(dot, boxes, writer, 0)
     for box in boxes:
         for place, (source, _) in enumerate(box.inputs):
-            dot.edge(source.node.id, box.node.id, **_role(box, place), **arrows.line(box, place))
+            style = _role(box, place) | arrows.line(box, place)
+            if direction in ("TB", "BT") and _enters(source, box):
+                style["minlen"] = "2"
+            dot.edge(source.node.id, box.node.id, **style)
     return dot
 
 
@@ -134,8 +137,8 @@ def to_dot(tensor: Tensor, **options: Any) -> str:
 
     The same model gives the same text, to the byte.
 
-    >>> print(to_dot(Tensor(2.0, name="x"))[:13])
-    digraph {
+    >>> to_dot(Tensor(2.0, name="x"))[:9]
+    'digraph {'
     """
     return cast(str, draw(tensor, **options).source)
 
@@ -220,7 +223,7 @@ class _Arrows:
 # ---- what stands in a box ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Writer:
     """Writes what stands in a box."""
 
@@ -231,8 +234,14 @@ class _Writer:
     dtype: np.dtype[Any]  # of the result; others are told
     said: str  # the note that stands below the picture
     marks: dict[str, list[Mark]]
+    written: dict[Box, list[str]] = field(default_factory=dict)
 
     def lines(self, box: Box) -> list[str]:
+        if box not in self.written:
+            self.written[box] = self._lines(box)
+        return self.written[box]
+
+    def _lines(self, box: Box) -> list[str]:
         if box.folded == "older":
             lines = [f"{len(box.nodes):,} older nodes, not drawn"]
         elif box.copies:
@@ -261,26 +270,27 @@ class _Writer:
             lines = [_range_of(copies[0].module, copies[-1].module), *held]
         else:
             heads = [self.headline(node) for node in (first, last)]
-            if heads[0] != heads[1] and last.op:
-                lines = [f"{last.op}"]
-            else:
-                lines = [_between(*heads)]
+            # Of operations with different settings only the name is common.
+            lines = [str(last.op) if last.op and heads[0] != heads[1] else _between(*heads)]
         if self.shapes and (first.shape or last.shape):
             lines.append(_between(f"shape {first.shape}", f"{last.shape}"))
         if self.values:
             lines.append(f"value  {_span([node.value for node in nodes])} in all")
         if self.grads and first.gradient is not None and last.gradient is not None:
-            sizes = [number(float(np.abs(n.gradient).max(initial=0)), 3) for n in (first, last)]
-            lines.append(f"grad up to  {sizes[0]} in the first, {sizes[1]} in the last")
+            sizes = (float(np.abs(g).max(initial=0)) for g in (first.gradient, last.gradient))
+            before, after = (number(size, 3) for size in sizes)
+            lines.append(f"grad up to  {before} in the first, {after} in the last")
         elif self.grads and last.note != self.said:
             lines.append(last.note)
         return lines
 
     def remarks(self, box: Box) -> list[str]:
-        """The marks of all that is in a box, with the name of what has them if that is not clear."""
+        """The marks of all that is in a box, and whose they are if that is not clear."""
         several = len(box.nodes) > 1
         texts = [
-            f"{clean(str(node.name or node.op), 30)}: {mark.text}" if several else mark.text
+            f"{clean(str(node.name or node.op), 30)}: {mark.text}"
+            if several and (node.name or not box.copies)
+            else mark.text
             for node in box.nodes
             for mark in self.marks.get(node.id, [])
             if not (several and mark.text.startswith("NaN, from"))
@@ -350,7 +360,7 @@ def _held(box: Box) -> list[str]:
         title = f"{clean(box.what or '')} × {box.length:,}"
     kinds = Counter(node.kind for node in box.nodes if not is_inlined(node))
     parts = [f"{n:,} {kind}{'s' * (n > 1)}" for kind, n in sorted(kinds.items())]
-    return [title, ", ".join(parts)]
+    return [title, ", ".join(parts)] if len(box.nodes) > 1 else [title]
 
 
 def _title(module: Module) -> str:
@@ -492,9 +502,8 @@ def _add_boxes(
         if frame and len(box.frames) > depth:
             framed.setdefault(box.frames[depth], []).append(box)
             continue
-        fill, line = COLOURS["folded" if box.folded and not box.copies else box.node.kind]
-        if box.copies and box.copies[-1].folded:
-            fill, line = COLOURS["folded"]
+        is_folded = (box.copies[-1] if box.copies else box).folded and box.node.kind != "loss"
+        fill, line = COLOURS["folded" if is_folded else box.node.kind]
         lines = writer.lines(box)
         style = {"fillcolor": fill, "color": line} | writer.line(box)
         tooltip = _text(lines if box.folded else _rules(box.node), "\\n")
@@ -542,7 +551,21 @@ def _role(box: Box, place: int) -> dict[str, str]:
         role = ROLES[box.node.op][box.node.roles.index(role)]
     elif len(role) == 1 or role == (source.node.name or "").rpartition(".")[2]:
         return {}  # x or z says nothing, and weight stands in the box fc1.weight
-    return {"label": _text([role], "")}
+    return {"label": _text([f" {role} "], "")}  # clear of the line
+
+
+def _enters(source: Box, box: Box) -> bool:
+    """Whether an arrow leads into the frame of a layer, and to a box that has parameters there.
+
+    Such an arrow is made longer: the parameters then stand below what it comes from, and the frames
+    of layers below each other, not side by side.
+    """
+    frame = box.frames[-1:]
+    return (
+        bool(frame)
+        and frame != source.frames[-1:]
+        and any(leaf.what is None and leaf.frames[-1:] == frame for leaf, _ in box.inputs)
+    )
 
 
 def _text(lines: list[str], end: str) -> str:

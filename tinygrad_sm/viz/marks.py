@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_sm.graph import Array, Node
 from tinygrad_sm.viz.text import number
 
-FEWEST_ROWS = 4  # fewer say little about a unit
+FEWEST_ROWS = 8  # of fewer rows, a healthy unit may well be 0 in all
 NEGLIGIBLE = 1e-6  # next to the largest gradient
 
 
@@ -92,15 +92,15 @@ def _dead_units(nodes: list[Node]) -> Iterator[tuple[Node, Mark]]:
     """Units of a ReLU that are 0 in every row, so that no gradient passes."""
     for node in nodes:
         value = node.value
-        if node.op != "relu" or value.ndim < 2 or value.shape[0] < FEWEST_ROWS or not value.size:
+        if node.op != "relu" or value.ndim < 2 or not value.size or len(value) < 2:
             continue
         # The channels of images, else each number of a row.
         axes = (0, *range(2, value.ndim)) if value.ndim > 3 else (0,)
         alive = (value != 0).any(axis=axes)
-        if not alive.all():
+        if not alive.any() or (not alive.all() and len(value) >= FEWEST_ROWS):
             dead, units = int((~alive).sum()), "channels" if value.ndim > 3 else "units"
-            text = f"{dead:,} of {alive.size:,} {units} dead: 0 in all {len(value):,} rows"
-            yield node, Mark(text, is_wrong=dead == alive.size)
+            text = f"{dead:,} of {alive.size:,} {units} dead for the whole batch of {len(value):,}"
+            yield node, Mark(text, is_wrong=not alive.any())
 
 
 def _vanished(nodes: list[Node]) -> Iterator[tuple[Node, Mark]]:

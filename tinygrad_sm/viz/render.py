@@ -138,9 +138,9 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
 
 
 def _scalable(svg: bytes) -> bytes:
-    """Let a picture shrink to the width of what it stands in: a fixed height would keep its place."""
-    size = rb'<svg width="([\d.]+)pt" height="[\d.]+pt"'
-    return re.sub(size, rb'<svg style="width:\1pt;max-width:100%;height:auto"', svg, count=1)
+    """Let a picture shrink to the width of what it stands in."""
+    size = rb'(<svg width="[\d.]+pt") height="[\d.]+pt"'
+    return re.sub(size, rb'\1 style="max-width:100%;height:auto"', svg, count=1)
 
 
 def _in_process(source: str, format: str, engine: str, failure: Exception, kept: str) -> bytes:

@@ -37,14 +37,14 @@ def unfold(op: str, node: Node, inputs: list[Any]) -> list[Part]:
         return list(parts[op](node, *inputs)) if op in parts else []
 
 
-def as_nodes(op: str, node: Node, inputs: list[Node]) -> tuple[list[Node], Flows]:
+def as_nodes(op: str, node: Node, sources: list[Node]) -> tuple[list[Node], Flows]:
     """The parts as nodes of a graph, the operation's own being the last, and how large the
     gradients between them are; the node alone if it has no numbers."""
     twins = [  # class labels are looked up, not computed with
         Tensor(x.value, requires_grad=x.place is not None, name=x.id)
         if x.value.dtype.kind == "f"
         else x.value
-        for x in inputs
+        for x in sources
     ]
     if not node.value.size:
         return [node], {}
@@ -59,21 +59,26 @@ def as_nodes(op: str, node: Node, inputs: list[Node]) -> tuple[list[Node], Flows
             result.backward(node.gradient.reshape(result.shape))
     graph = Graph(result)
     kept = [_part(part, node) for part in graph.nodes if part.op]
-    flows = graph.flows(kept)
+    aside = {part.id for part in kept if part.op == "max"}
+    inputs = {part.id: part.inputs for part in kept}
+    flows = {
+        (i, place): size
+        for (i, place), size in graph.flows(kept).items()
+        if inputs[i][place] not in aside
+    }
 
     # Their ids in the graph around them.
     ids = {x.id: str(x.name) for x in graph.nodes if x.op is None}
     ids |= {part.id: f"{node.id}_{i}" for i, part in enumerate(kept)} | {kept[-1].id: node.id}
-    frame = Module(f"p{node.id}", "", f"{op}, part by part", 1, node.modules)
-    nodes = [
-        replace(
-            part,
-            id=ids[part.id],
-            inputs=tuple(ids.get(i, i) for i in part.inputs),
-            modules=(*node.modules, frame),
-        )
-        for part in kept
-    ]
+    title = f"{op} in parts"
+    if op == "cross_entropy":
+        is_mean = node.attributes.get("reduction", "mean") == "mean"
+        title += f"; the scores' gradient: {'(p − y) / N' if is_mean else 'p − y'}"
+    modules = (*node.modules, Module(f"p{node.id}", "", title, 1, node.modules))
+    nodes = []
+    for part in kept:
+        origins = [*(ids[i] for i in part.inputs), *(node.inputs[1:] if part.op == "pick" else ())]
+        nodes.append(replace(part, id=ids[part.id], inputs=tuple(origins), modules=modules))
     # The last has what the operation itself computed: other roundings are no news.
     same = {key: getattr(node, key) for key in ("kind", "name", "value", "gradient", "note")}
     nodes[-1] = replace(nodes[-1], **same)
@@ -88,14 +93,7 @@ def _part(part: Node, node: Node) -> Node:
     if part.op == "max":  # subtracted from all, it changes nothing: its gradients add up to 0
         return replace(part, gradient=None, note="needs no gradient: it cancels out")
     if part.op == "getitem":
-        true = node.inputs[1]
-        return replace(
-            part,
-            op="pick",
-            attributes={},
-            inputs=(*part.inputs, true),
-            roles=("probabilities", "true class"),
-        )
+        return replace(part, op="pick", attributes={}, roles=("p", "true class"))
     return part
 
 
