@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 import pytest
+from drawings import arrows, boxes, frames, headlines
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nn
-from drawings import arrows, boxes, frames, headlines
 from tinygrad_sm import Tensor, draw, manual_seed, to_dot
 from tinygrad_sm.viz.marks import FEWEST_ROWS
 
@@ -300,7 +300,7 @@ def test_the_other_fused_operations_have_parts_and_others_have_none():
     ]:
         assert headlines_of_parts(draw(y, fused="unfold"))[-len(heads) :] == heads
     empty = Tensor(np.zeros((0, 3)), requires_grad=True).softmax()
-    assert headlines_of_parts(draw(empty, fused="unfold")) == ["softmax(axis=−1)"] or True
+    assert headlines_of_parts(draw(empty, fused="unfold")) == ["softmax(axis=-1)"]
 
 
 def test_drawing_the_parts_changes_nothing():
@@ -345,8 +345,9 @@ def test_an_arrow_has_the_gradient_of_its_own_path():
 def test_gradients_of_zero_and_none_and_nan_are_told_apart():
     x = Tensor([0.0, 0.0], requires_grad=True, name="x")
     data = Tensor([1.0, 2.0], name="data")
-    loss = (x * 0.0 + data * x.detach() + x.sqrt() * 0.0).sum()
-    loss.backward()
+    loss = (x * 0.0 + x * data + x.sqrt() * 0.0).sum()
+    with np.errstate(all="ignore"):
+        loss.backward()
     drawing = draw(loss)
     drawn = styles(drawing)
     assert drawn["parameter  x", "_ × 0"]["style"] == "dashed"
@@ -397,7 +398,8 @@ def test_a_gradient_that_is_not_finite_is_marked_first_in_the_backward_pass():
     x = Tensor([0.0, 4.0], requires_grad=True, name="x")
     y = x * 1.0
     loss = y.sqrt().sum()
-    loss.backward()
+    with np.errstate(divide="ignore"):
+        loss.backward()
     assert warnings_of(draw(loss)) == {
         "_ × 1": ["gradient 1 infinite of 2: first here, going back"]
     }

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from cases import CASES, DIFFERENTIABLE, tensors
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nn
-from cases import CASES, DIFFERENTIABLE, tensors
 from tinygrad_sm import Graph, Tensor, to_dict
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_sm import ops
+from tinygrad_sm.autograd import enable_grad
 from tinygrad_sm.graph import Flows, Graph, Module, Node
 from tinygrad_sm.tensor import Tensor
 
@@ -48,7 +49,8 @@ def as_nodes(op: str, node: Node, sources: list[Node]) -> tuple[list[Node], Flow
     ]
     if not node.value.size:
         return [node], {}
-    parts = unfold(op, node, twins)
+    with enable_grad():
+        parts = unfold(op, node, twins)
     for _, _, items in parts:
         for array, label, *_ in (item for item in items if isinstance(item, tuple)):
             if isinstance(array, Tensor) and array.name is None:
@@ -58,7 +60,8 @@ def as_nodes(op: str, node: Node, sources: list[Node]) -> tuple[list[Node], Flow
         with np.errstate(all="ignore"):
             result.backward(node.gradient.reshape(result.shape))
     graph = Graph(result)
-    kept = [_part(part, node) for part in graph.nodes if part.op]
+    ids = {part.id: str(part.name) for part in graph.nodes if part.name in node.inputs}
+    kept = [_part(part, node) for part in graph.nodes if part.id not in ids]
     aside = {part.id for part in kept if part.op == "max"}
     inputs = {part.id: part.inputs for part in kept}
     flows = {
@@ -68,7 +71,6 @@ def as_nodes(op: str, node: Node, sources: list[Node]) -> tuple[list[Node], Flow
     }
 
     # Their ids in the graph around them.
-    ids = {x.id: str(x.name) for x in graph.nodes if x.op is None}
     ids |= {part.id: f"{node.id}_{i}" for i, part in enumerate(kept)} | {kept[-1].id: node.id}
     title = f"{op} in parts"
     if op == "cross_entropy":
@@ -80,18 +82,22 @@ def as_nodes(op: str, node: Node, sources: list[Node]) -> tuple[list[Node], Flow
         origins = [*(ids[i] for i in part.inputs), *(node.inputs[1:] if part.op == "pick" else ())]
         nodes.append(replace(part, id=ids[part.id], inputs=tuple(origins), modules=modules))
     # The last has what the operation itself computed: other roundings are no news.
-    same = {key: getattr(node, key) for key in ("kind", "name", "value", "gradient", "note")}
-    nodes[-1] = replace(nodes[-1], **same)
+    same = {key: getattr(node, key) for key in ("kind", "value", "gradient", "note")}
+    name = node.name or (nodes[-1].name if node.kind != "loss" else None)
+    nodes[-1] = replace(nodes[-1], name=name, **same)
     return nodes, {(ids[i], place): size for (i, place), size in flows.items()}
 
 
 def _part(part: Node, node: Node) -> Node:
     """A part as it is to be shown."""
-    attributes = {key: part.attributes[key] for key in part.attributes.keys() - {"keepdims"}}
+    if part.op is None:
+        return part
+    attributes = {key: value for key, value in part.attributes.items() if key != "keepdims"}
     note = part.note if node.gradient is not None else node.note
     part = replace(part, attributes=attributes, note=note, place=node.place, kind="operation")
     if part.op == "max":  # subtracted from all, it changes nothing: its gradients add up to 0
-        return replace(part, gradient=None, note="needs no gradient: it cancels out")
+        note = "needs no gradient: it cancels out"
+        return replace(part, gradient=None, note=note, place=None)
     if part.op == "getitem":
         return replace(part, op="pick", attributes={}, roles=("p", "true class"))
     return part
