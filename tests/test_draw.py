@@ -446,6 +446,7 @@ NASTY = [
     "\\N \\G \\L \\E \\T \\n \\l \\r",
     "<b>bold</b>",
     "<not closed",
+    "</script>",
     "a -> b; {c|d} [e=f] // g /* h",
     "&lt; &amp; &#65; &",
     "emoji 😀, ∂ and ü",

@@ -94,34 +94,20 @@ def draw(
     ordered, flows = _unfolded(graph, grads) if fused == "unfold" else (graph.nodes, {})
     boxes = fold(ordered, max_nodes, level)
     nodes = {node.id: node for node in ordered}
-    shown = _shown(boxes)
+    shown = {copy.node.id for box in boxes if box.folded != "older" for copy in box.copies or [box]}
     if grads:
-        parts = {node for node, _ in flows}
-        users = {i for box in boxes for use in chain.from_iterable(box.uses) for i in use[:1]}
-        learned = {node.id for node in ordered if node.kind == "parameter"}
-        for node in graph.with_gradients((shown | users | learned) - parts):
-            nodes[node.id] = replace(nodes[node.id], gradient=node.gradient, note=node.note)
-        flows |= graph.flows(nodes[i] for i in sorted(users - parts))
-
-    notes = [clean(str(title), 200)] if title else []
-    before = sum(not is_inlined(node) for node in ordered)
-    if len(boxes) < before:
-        everything = 'level="op", max_nodes=None' if level == "module" else "max_nodes=None"
-        notes.append(
-            f"{before:,} boxes folded into {len(boxes):,}; draw(loss, {everything}) shows every one"
-        )
+        flows |= _fill_in_gradients(graph, nodes, boxes, shown, {id_ for id_, _ in flows})
     # What is true of all boxes is said once, below the picture.
     reasons = {nodes[i].note for i in shown if nodes[i].place is not None}
     said = reasons.pop() if grads and len(reasons) == 1 else ""
-    if said:
-        notes.append(said)
     arrows = _Arrows(flows, boxes)
+    notes = [clean(str(title), 200) if title else "", *_folded(ordered, boxes, level), said]
     notes += arrows.legend()
 
     found = marks([*nodes.values()])
     writer = _Writer(nodes, values, grads, shapes, tensor.dtype, said, found)
     direction = rankdir or ("LR" if _width(boxes, writer) <= PAGE else "TB")
-    dot = _canvas(direction, notes, title is not None)
+    dot = _canvas(direction, [*filter(None, notes)], title is not None)
     _add_boxes(dot, boxes, writer, 0)
     for box in boxes:
         for place, (source, _) in enumerate(box.inputs):
@@ -170,10 +156,27 @@ def _unfolded(graph: Graph, grads: bool) -> tuple[list[Node], Flows]:
     return found, flows
 
 
-def _shown(boxes: list[Box]) -> set[str]:
-    """The ids of the nodes of which something is told."""
-    boxes = [box for box in boxes if box.folded != "older"]
-    return {copy.node.id for box in boxes for copy in box.copies or [box]}
+def _fill_in_gradients(
+    graph: Graph, nodes: dict[str, Node], boxes: list[Box], shown: set[str], parts: set[str]
+) -> Flows:
+    """Give nodes their gradients as far as the drawing needs them; return those along its arrows.
+
+    parts: of fused operations, which have theirs.
+    """
+    users = {id_ for box in boxes for id_, _ in chain.from_iterable(box.uses)}
+    learned = {id_ for id_, node in nodes.items() if node.kind == "parameter"}
+    for node in graph.with_gradients((shown | users | learned) - parts):
+        nodes[node.id] = replace(nodes[node.id], gradient=node.gradient, note=node.note)
+    return graph.flows(nodes[id_] for id_ in sorted(users - parts))
+
+
+def _folded(nodes: list[Node], boxes: list[Box], level: str) -> list[str]:
+    """What was folded, and how to unfold it."""
+    before = sum(not is_inlined(node) for node in nodes)
+    if len(boxes) >= before:
+        return []
+    every = 'level="op", max_nodes=None' if level == "module" else "max_nodes=None"
+    return [f"{before:,} boxes folded into {len(boxes):,}; draw(loss, {every}) shows every one"]
 
 
 # ---- arrows ------------------------------------------------------------------------------------
