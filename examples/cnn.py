@@ -61,6 +61,7 @@ def main() -> None:
     manual_seed(options.seed)
     loader = nn.DataLoader(train, batch_size=batch_size, shuffle=True, seed=options.seed)
     model = CNN(train.x.shape[1:], len(train.classes))
+    print(nn.summary(model, (1, *train.x.shape[1:])))
     loss_fn = nn.CrossEntropyLoss()
     optimizer = nn.optim.Adam(model.parameters(), lr=options.lr)
     schedule = nn.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)

@@ -16,6 +16,7 @@ large or small (`python examples/optimizers.py` shows how).
 
     python examples/mlp.py
     python examples/mlp.py --hidden 8     as few hidden units as still do
+    python examples/mlp.py --diagnose     look the network over before it is trained
 
 It leaves pictures in the folder out/mlp.
 """
@@ -46,6 +47,8 @@ def main() -> None:
     )
     loss_fn = nn.CrossEntropyLoss()
     optimizer = nn.optim.Adam(model.parameters(), lr=options.lr, weight_decay=options.weight_decay)
+    if options.diagnose:
+        print(nn.diagnose(model, loss_fn, train.x[:128], train.y[:128], optimizer=optimizer))
 
     history = {what: {"train": [], "held out": []} for what in ("loss", "accuracy")}
     progress = tqdm(range(options.epochs), unit="epoch")
@@ -71,6 +74,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     draw_graph(out, model, loss_fn, train)
     draw_pictures(out, model, test, history)
+    draw_layers(out / "layers.png", model, loss_fn, test)
 
     print(f"loss {history['loss']['train'][-1]} train, {loss} held out")
     print(f"held-out accuracy {right / len(test.y):.1%} ({right} of {len(test.y)} digits)")
@@ -120,6 +124,20 @@ def draw_hidden_units(path: Path, model, data) -> None:
     figure.savefig(path)
 
 
+def draw_layers(path: Path, model, loss_fn, data) -> None:
+    """What the layers give, and the gradients that come to their weights."""
+    x, y = Tensor(data.x), data.y
+    figure = plots.Figure(figsize=(9, 5.2), layout="constrained", dpi=130)
+    above, below = figure.subfigures(2, 1, hspace=0.06)
+    above.suptitle("What each layer gives")
+    plots.activation_histograms(model, x, above.subplots(1, 3))
+    below.suptitle("The gradients of its weights and biases")
+    model.zero_grad()
+    loss_fn(model(x), y).backward()
+    plots.gradient_histograms(model, below.subplots(1, 2))
+    figure.savefig(path)
+
+
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=60, help="times through the training images")
@@ -127,6 +145,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=0.003, help="learning rate")
     parser.add_argument("--weight-decay", type=float, default=1e-4, help="L2 regularisation")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same result")
+    parser.add_argument("--diagnose", action="store_true", help="look the network over first")
     parser.add_argument("--out", default="out/mlp", help="folder for the pictures")
     return parser.parse_args()
 

@@ -138,20 +138,13 @@ def draw_early_stopping(path: Path, run: Run, patience: int) -> None:
     figure = plots.Figure(figsize=(7.2, 4.4), layout="constrained", dpi=130)
     ax = figure.subplots()
     epochs = range(1, len(run.train) + 1)
-    for losses, name, colour in (
-        (run.held_out, "held out", plots.ORANGE),
-        (run.train, "train", plots.BLUE),
-    ):
-        ax.plot(epochs, losses, color=colour, linewidth=2)
-        end_label(ax, epochs[-1], losses[-1], name, colour)
+    draw_losses(ax, epochs, run.held_out, run.train, "-")
     ax.plot(run.stop, run.held_out[run.stop - 1], "ko", markersize=7)
     ax.axvspan(run.ended, epochs[-1], color=plots.LIGHT, alpha=0.3, linewidth=0)
     lowest = f"lowest at epoch {run.stop}:\nkeep these parameters"
     too_long = f"not lower for {patience} epochs:\ntraining would end here"
-    for epoch, text, colour, side in (
-        (run.stop, lowest, "black", "right"),
-        (run.ended, too_long, plots.GREY, "left"),
-    ):
+    marks = [(run.stop, lowest, "black", "right"), (run.ended, too_long, plots.GREY, "left")]
+    for epoch, text, colour, side in marks[: 2 if run.ended < epochs[-1] else 1]:
         ax.axvline(epoch, color=colour, linewidth=1.2, linestyle="--")
         ax.annotate(
             text,
@@ -164,7 +157,7 @@ def draw_early_stopping(path: Path, run: Run, patience: int) -> None:
             color=colour,
         )
     over_epochs(ax, len(epochs))
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.25 * max(run.held_out))
     ax.set_title("Early stopping: the rest is learned by heart")
     figure.savefig(path)
 
@@ -184,12 +177,8 @@ def draw_weight_decay(path: Path, runs, chosen: float) -> None:
     way.set_title("Epoch by epoch")
 
     names = [f"{weight_decay:g}" for weight_decay in runs]
-    for losses, name, colour in (
-        ([run.held_out[-1] for run in runs.values()], "held out", plots.ORANGE),
-        ([run.train[-1] for run in runs.values()], "train", plots.BLUE),
-    ):
-        end.plot(names, losses, "o-", color=colour, linewidth=2)
-        end_label(end, len(names) - 1, losses[-1], name, colour)
+    held_out = [run.held_out[-1] for run in runs.values()]
+    draw_losses(end, names, held_out, [run.train[-1] for run in runs.values()], "o-")
     stopped = runs[0.0].held_out[runs[0.0].stop - 1]
     end.axhline(stopped, color=plots.GREY, linewidth=1.2, linestyle="--")
     end.annotate(
@@ -202,7 +191,7 @@ def draw_weight_decay(path: Path, runs, chosen: float) -> None:
     best = names.index(f"{chosen:g}"), runs[chosen].held_out[-1]
     end.plot(*best, "o", color="black", markersize=13, fillstyle="none")
     end.annotate("chosen", best, xytext=(0, 11), textcoords="offset points", ha="center")
-    end.set_ylim(bottom=0)
+    end.set_ylim(0, 1.15 * max(held_out))
     end.set_xlabel("λ")
     end.set_ylabel("loss")
     end.grid(color=plots.LIGHT, linewidth=0.5)
@@ -238,17 +227,22 @@ def over_epochs(ax, epochs: int) -> None:
     ax.spines[["top", "right"]].set_visible(False)
 
 
-def end_label(ax, x: float, y: float, name: str, colour) -> None:
-    """The name of a curve at its right end."""
-    ax.annotate(
-        name,
-        (x, y),
-        xytext=(5, 0),
-        textcoords="offset points",
-        va="center",
-        color=colour,
-        annotation_clip=False,
-    )
+def draw_losses(ax, places, held_out, train, style: str) -> None:
+    """Both losses, with their names at the right end, the upper one's above the other's."""
+    lines = [(held_out, "held out", plots.ORANGE), (train, "train", plots.BLUE)]
+    for va, (losses, name, colour) in zip(
+        ("top", "bottom"), sorted(lines, key=lambda line: line[0][-1]), strict=True
+    ):
+        ax.plot(places, losses, style, color=colour, linewidth=2)
+        ax.annotate(
+            name,
+            (places[-1], losses[-1]),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va=va,
+            color=colour,
+            annotation_clip=False,
+        )
 
 
 def parse_options() -> argparse.Namespace:

@@ -24,18 +24,16 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from matplotlib.colors import to_rgb
 from tqdm import tqdm
 
 import nn
-from tinygrad_sm import Tensor, draw, manual_seed, no_grad, stack, zeros_like
+from tinygrad_sm import Tensor, draw, manual_seed, no_grad, stack, summary, zeros_like
 from tinygrad_sm.viz import plots
 
 SCORES = Tensor([2.0, 1.0, -1.0])
 TRUE = 1  # the true class of the sample with these scores
 CLASSES = ("A", "B", "C")
-COLOURS = (plots.BLUE, plots.ORANGE, "#4F9C85")
-MARKERS = ("o", "s", "^")
+COLOURS = plots.COLOURS[:3]
 # Where three clouds of points lie, and two that overlap.
 THREE = [[-1.6, -1.0], [1.7, -0.6], [-0.1, 1.8]]
 CORNERS = [[-3.6, -3.5], [3.2, -3.5], [-3.6, 3.1]]  # for their names
@@ -54,6 +52,7 @@ def main() -> None:
     loss = one_sample()
     drawing = draw(loss, title="One sample of class B: scores forward, gradients back")
     drawing.render(out / "graph", format="svg", cleanup=True)
+    print(summary(loss))
     print(f"scores {listed(SCORES)}, probabilities {listed(SCORES.softmax())}")
     print(f"class {CLASSES[TRUE]} is true: penalty {loss.item():.4f}, gradient {listed(gradient)}")
 
@@ -193,19 +192,12 @@ def draw_regions(path: Path, model, points) -> None:
     figure = plots.Figure(figsize=(10, 4.6), layout="constrained", dpi=130)
     plane, cut = figure.subplots(1, 2, width_ratios=[1, 1.1])
     low, high = -4.0, 4.0
+    plots.decision_boundary(model, points.x, points.y, plane, xlim=(low, high), ylim=(low, high))
     ticks = np.linspace(low, high, 201, dtype=np.float32)
-    p = model(Tensor(np.stack(np.meshgrid(ticks, ticks), axis=-1))).softmax().numpy()
-    # Each place has the colours of the classes, mixed by their probabilities, on white.
-    mixed = 1 - 0.4 * (1 - p @ np.array([to_rgb(colour) for colour in COLOURS]))
-    plane.imshow(mixed, extent=(low, high, low, high), origin="lower", interpolation="bilinear")
     height = 0.3
     line = np.column_stack([ticks, np.full_like(ticks, height)])
     along = model(Tensor(line)).softmax().numpy()
-    for k, (name, colour, marker) in enumerate(zip(CLASSES, COLOURS, MARKERS, strict=True)):
-        x1, x2 = points.x[points.y == k].T
-        plane.scatter(x1, x2, 16, colour, marker=marker, edgecolors="white", linewidths=0.4)
-        ahead = p[..., k] - np.delete(p, k, axis=2).max(axis=2)
-        plane.contour(ticks, ticks, ahead, [0], colors="white", linewidths=1.6)
+    for k, (name, colour) in enumerate(zip(CLASSES, COLOURS, strict=True)):
         plane.text(*CORNERS[k], name, color=colour, size=17, weight="bold")
         cut.plot(ticks, along[:, k], color=colour, linewidth=2.2)
         top = along[:, k].argmax()
@@ -220,10 +212,11 @@ def draw_regions(path: Path, model, points) -> None:
             weight="bold",
         )
     plane.axhline(height, color="black", linewidth=1, linestyle="--")
+    plane.set_xticks(range(-4, 5, 2))
+    plane.set_yticks(range(-4, 5, 2))
     plane.set_xlabel("$x_1$")
     plane.set_ylabel("$x_2$")
     plane.set_title("Softmax regression: straight borders")
-    plane.spines[:].set_visible(False)
     cut.set_xlim(low, high)
     cut.set_ylim(0, 1.1)
     cut.set_xlabel(f"$x_1$ along the dashed line, where $x_2$ = {height}")

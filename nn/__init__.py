@@ -55,15 +55,24 @@ from nn.shape import Flatten, Identity
 from nn.utils import clip_grad_norm_, clip_grad_value_
 
 if TYPE_CHECKING:
+    from nn.diagnosis import diagnose
+    from nn.overview import summary
     from nn.saving import load, save
+
+_LAZY = {
+    "diagnose": "nn.diagnosis",
+    "load": "nn.saving",
+    "save": "nn.saving",
+    "summary": "nn.overview",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Load what reads and writes files when it is first asked for: importing nn stays quick."""
-    if name in ("load", "save"):
-        from nn import saving
+    """Load what training does not need when it is first asked for: importing nn stays quick."""
+    if name in _LAZY:
+        from importlib import import_module
 
-        return getattr(saving, name)
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'nn' has no attribute {name!r}")
 
 
@@ -127,10 +136,12 @@ __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "datasets",
+    "diagnose",
     "init",
     "load",
     "optim",
     "random_split",
     "save",
+    "summary",
     "utils",
 ]

@@ -77,7 +77,9 @@ def test_the_backward_pass_does_not_import_tensors():
 
 
 @pytest.mark.parametrize(
-    "path", files(ENGINE, "graph.py", "viz"), ids=lambda p: str(p.relative_to(ENGINE))
+    "path",
+    files(ENGINE, "graph.py", "gradient_report.py", "viz"),
+    ids=lambda p: str(p.relative_to(ENGINE)),
 )
 def test_the_engine_does_not_load_the_pictures(path):
     pictures = ("tinygrad_sm.graph", "tinygrad_sm.viz", "graphviz", "pygraphviz", "matplotlib")

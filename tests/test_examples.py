@@ -186,7 +186,8 @@ def run_here(script, monkeypatch, capsys, *options):
 def test_softmax_and_cross_entropy_draws_true_numbers_and_three_ways_down(tmp_path):
     output = run("softmax_and_cross_entropy.py", "--epochs", 2, "--out", tmp_path)
     z, p, gradient = (
-        np.array([float(n) for n in row.split(", ")]) for row in re.findall(r"\[(.*?)\]", output)
+        np.array([float(n) for n in row.split(", ")])
+        for row in re.findall(r"\[(.*?, .*?)\]", output)
     )
     np.testing.assert_allclose(p, np.exp(z) / np.exp(z).sum(), rtol=0, atol=5.1e-4)
     np.testing.assert_allclose(gradient, p - [0, 1, 0], rtol=0, atol=1.1e-3)
@@ -289,6 +290,7 @@ def test_an_mlp_recognises_more_digits_than_softmax_regression_and_leaves_its_pi
         "graph.svg",
         "history.png",
         "hidden.png",
+        "layers.png",
         "confusion.png",
         "mistakes.png",
     }
@@ -302,6 +304,14 @@ def test_eight_hidden_units_do_and_a_seed_gives_the_same_numbers(tmp_path, monke
     output = run_here("mlp.py", monkeypatch, capsys, *options)
     assert accuracy(output) >= 85
     assert run_here("mlp.py", monkeypatch, capsys, *options) == output
+
+
+def test_an_mlp_is_looked_over_and_learns_the_same(tmp_path, monkeypatch, capsys):
+    options = ["--epochs", 1, "--out", tmp_path]
+    output = run_here("mlp.py", monkeypatch, capsys, *options)
+    looked_over = run_here("mlp.py", monkeypatch, capsys, *options, "--diagnose")
+    assert "nothing to complain of" in looked_over
+    assert looked_over.endswith(output)
 
 
 # ---- decision boundaries -----------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+import nn
 from tinygrad_sm import Tensor
 from tinygrad_sm.viz import plots
 
@@ -27,6 +28,11 @@ def test_curves_are_named_and_start_at_epoch_1():
     assert ax.lines[0].get_xdata()[0] == 1
     assert list(ax.lines[1].get_ydata()) == [3, 2.5, 2]
     assert ax.get_ylabel() == "loss"
+    assert all(tick == int(tick) for tick in ax.get_xticks())  # there is no epoch 1.5
+
+
+def test_the_curve_of_a_single_epoch_is_a_dot():
+    assert plots.curves({"train": [3.0]}).lines[0].get_marker() == "o"
 
 
 def test_every_plot_draws_on_the_axes_it_is_given():
@@ -45,6 +51,10 @@ def test_every_plot_draws_on_the_axes_it_is_given():
     axes = plots.Figure().subplots(1, 2, squeeze=False)
     assert plots.filters(np.ones((2, 3, 2, 2)), axes=axes) is axes
     assert plots.feature_maps(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2)), axes=axes) is axes
+    model, one = nn.Linear(2, 1), plots.Figure().subplots(1, 1, squeeze=False)
+    assert plots.activation_histograms(model, Tensor([[1.0, 2.0]]), one) is one
+    model(Tensor([1.0, 2.0])).sum().backward()
+    assert plots.gradient_histograms(model, one) is one
 
 
 def test_weight_templates_share_one_scale_with_white_at_zero():
@@ -169,11 +179,13 @@ def test_the_colour_is_the_class_s_and_paler_where_it_is_less_sure():
 def test_three_classes_meet_and_one_alone_has_no_boundary():
     x, y = np.float32([[1, 0], [0, 1], [-1, -1]]), [0, 1, 2]
     three = Tensor([[1.0, 0.0, -1.0], [0.0, 1.0, -1.0]])
-    assert len(plots.decision_boundary(lambda p: p @ three, x, y, points=21).collections) == 4
+    drawn = plots.decision_boundary(lambda p: p @ three, x, y, points=21).collections
+    assert len(drawn) == 6  # a line around each class, and its points
+    assert len({collection.get_paths()[0].vertices.tobytes() for collection in drawn[3:]}) == 3
     alone = Tensor([9.0, 0.0, 0.0])
     ax = plots.decision_boundary(lambda p: p @ three * 0 + alone, x, y, points=21)
-    (points,) = ax.collections
-    np.testing.assert_array_equal(points.get_offsets(), x)
+    offsets = np.concatenate([points.get_offsets() for points in ax.collections])
+    np.testing.assert_array_equal(offsets, x)
 
 
 def test_a_boundary_is_drawn_without_recording():
@@ -223,6 +235,110 @@ def test_without_matplotlib_the_fix_is_named():
 def test_no_window_toolkit_is_loaded():
     code = "import tinygrad_sm.viz.plots, sys; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- inside a network --------------------------------------------------------------------------
+
+
+def told(ax):
+    return ax.texts[0].get_text()
+
+
+def counted(ax):
+    """How many values are in the bars."""
+    return sum(bar.get_height() for bar in ax.patches)
+
+
+def relu_net():
+    model = nn.Sequential(nn.Linear(2, 4, bias=False), nn.ReLU(), nn.Linear(4, 1), nn.Tanh())
+    model[0].weight.data = [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [-1.0, -1.0]]
+    model[2].weight.data = [[9.0, 9.0, 1.0, 1.0]]
+    model[2].bias.data = [0.0]
+    return model
+
+
+def test_activations_have_a_panel_a_layer_which_tells_zeros_and_what_is_saturated():
+    x = Tensor([[1.0, 2.0], [3.0, 0.0]])
+    axes = plots.activation_histograms(relu_net(), x)
+    assert [ax.get_title() for ax in axes] == ["0: Linear", "1: ReLU", "2: Linear", "3: Tanh"]
+    assert told(axes[0]) == "37.5 % zeros, 1 of 4 units always 0"
+    assert told(axes[1]) == "62.5 % zeros, 2 of 4 units always 0"
+    assert told(axes[2]) == ""
+    assert told(axes[3]) == "100 % saturated"
+    assert [counted(ax) for ax in axes] == [5, 3, 2, 2]
+
+
+def test_activations_of_a_layer_that_is_called_twice_come_together():
+    class Twice(nn.Module):
+        def __init__(self):
+            self.relu, self.unused = nn.ReLU(), nn.ReLU()
+
+        def forward(self, x):
+            return self.relu(self.relu(x) + 1)
+
+    (ax,) = plots.activation_histograms(Twice(), Tensor([1.0, 2.0, float("nan")]))
+    assert ax.get_title() == "relu: ReLU"
+    assert counted(ax) == 4
+    assert told(ax) == "2 not finite"
+
+
+def test_a_shared_relu_has_the_units_of_each_of_its_calls():
+    relu = nn.ReLU()
+    model = nn.Sequential(nn.Linear(1, 2), relu, nn.Linear(2, 3), relu)
+    for layer, bias in ((model[0], [-1.0, 1.0]), (model[2], [-1.0, -1.0, 1.0])):
+        layer.weight.data = layer.weight.data * 0
+        layer.bias.data = bias
+    axes = plots.activation_histograms(model, Tensor([[1.0], [2.0]]))
+    assert [ax.get_title() for ax in axes] == ["0: Linear", "1: ReLU", "2: Linear"]
+    assert told(axes[1]) == "60 % zeros, 3 of 5 units always 0"
+
+
+def test_activations_leave_no_hook_behind_even_if_the_model_fails():
+    model = relu_net()
+    recorded = []
+    model[1].register_forward_hook(lambda layer, x, y: recorded.append(y.requires_grad))
+    with pytest.raises(ValueError, match="linear"):
+        plots.activation_histograms(model, Tensor([[1.0, 2.0, 3.0]]))
+    axes = plots.activation_histograms(model, Tensor([[1.0, 2.0]]))
+    before = [counted(ax) for ax in axes]
+    model(Tensor([[1.0, 2.0]]))
+    assert [counted(ax) for ax in axes] == before
+    assert recorded == [False, True]
+
+    class Empty(nn.Module):
+        def __init__(self):
+            self.inside = nn.ReLU()
+
+        def forward(self, x):
+            return x
+
+    with pytest.raises(ValueError, match="Empty called none of its layers"):
+        plots.activation_histograms(Empty(), Tensor([1.0]))
+
+
+def test_gradients_have_one_logarithmic_axis_for_all_layers():
+    model = relu_net()
+    with pytest.raises(ValueError, match=r"no gradients: call backward\(\)"):
+        plots.gradient_histograms(model)
+    (model[:3](Tensor([[1e-4, 2e-4]])) * 3).sum().backward()
+    axes = plots.gradient_histograms(model)
+    assert [ax.get_title() for ax in axes] == ["0: Linear", "2: Linear"]
+    assert {ax.get_xscale() for ax in axes} == {"log"}
+    assert axes[0].get_xlim() == axes[1].get_xlim()
+    low, high = axes[0].get_xlim()
+    assert low < 3e-4
+    assert high > 3
+    assert told(axes[0]) == "50 % zeros"
+    assert [counted(ax) for ax in axes] == [4, 3]
+
+
+def test_gradients_that_are_all_zero_or_not_finite_can_be_drawn():
+    model = nn.Linear(2, 1)
+    model.weight.grad, model.bias.grad = np.zeros((1, 2)), np.array([np.nan])
+    (ax,) = plots.gradient_histograms(model)
+    assert ax.get_title() == "Linear"
+    assert told(ax) == "66.7 % zeros, 1 not finite"
+    ax.figure.savefig("/dev/null", format="png")
 
 
 # ---- softmax and its penalty -------------------------------------------------------------------

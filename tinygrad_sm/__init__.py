@@ -32,6 +32,7 @@ from tinygrad_sm.creation import (
 )
 from tinygrad_sm.differentiate import grad, hessian, hvp, jacobian, jvp, vjp
 from tinygrad_sm.errors import (
+    AnomalyError,
     DtypeError,
     GradcheckError,
     GradientError,
@@ -91,16 +92,29 @@ from tinygrad_sm.values import get_default_dtype, set_default_dtype
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    """Load the pictures when they are first asked for: importing the engine stays quick."""
-    if name in ("draw", "explain", "to_dict", "to_dot", "Graph"):
-        from tinygrad_sm import graph, viz
+_LAZY = {
+    "Graph": "tinygrad_sm.graph",
+    "detect_anomaly": "tinygrad_sm.anomaly",
+    "draw": "tinygrad_sm.viz",
+    "explain": "tinygrad_sm.viz",
+    "explain_grad": "tinygrad_sm.gradient_report",
+    "summary": "tinygrad_sm.viz",
+    "to_dict": "tinygrad_sm.viz",
+    "to_dot": "tinygrad_sm.viz",
+}
 
-        return getattr(graph if name == "Graph" else viz, name)
+
+def __getattr__(name: str) -> Any:
+    """Load pictures and helpers when they are first asked for: importing the engine stays quick."""
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'tinygrad_sm' has no attribute {name!r}")
 
 
 __all__ = [
+    "AnomalyError",
     "DtypeError",
     "Function",
     "GradcheckError",
@@ -121,6 +135,7 @@ __all__ = [
     "concat",
     "concatenate",
     "default_generator",
+    "detect_anomaly",
     "div",
     "dot",
     "draw",
@@ -128,6 +143,7 @@ __all__ = [
     "enable_grad",
     "eq",
     "explain",
+    "explain_grad",
     "eye",
     "floor_divide",
     "fmod",
@@ -176,6 +192,7 @@ __all__ = [
     "set_default_dtype",
     "stack",
     "sub",
+    "summary",
     "tensordot",
     "to_dict",
     "to_dot",

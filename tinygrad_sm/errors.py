@@ -23,3 +23,19 @@ class GradientError(ValueError):
 
 class GradcheckError(AssertionError):
     """A derivative rule that disagrees with finite differences."""
+
+
+class AnomalyError(FloatingPointError):
+    """An operation that made NaN or an infinity of finite numbers, found by `detect_anomaly`.
+
+    op: the operation's name.
+    phase: "forward" or "backward".
+    filename, line: where the user's code called the operation; None if that is not known.
+    module: the dotted name of the module that it was called in, such as fc1; "" outside of any.
+    """
+
+    op = ""
+    phase = ""
+    filename: str | None = None
+    line: int | None = None
+    module = ""

@@ -254,26 +254,43 @@ def _contributions(t: Tensor, g: Any) -> Iterator[tuple[int, Any, Any, Any]]:
     op = t._op
     assert op is not None
     _check_unchanged(t, t._inputs)
-    values = (*t._arrays, t._saved) if op.saves else t._arrays
     simple = t._data.ndim == 0 or getattr(elementwise_ops, op.name, None) is op
+    values = (t._data, *t._arrays, t._saved)
+    products = _products(t, g, values)
+    locals_: Any = (None,) * len(products)
+    if simple:
+        locals_ = _products(t, np.ones_like(t._data), values)
+    for place, (x, product) in enumerate(zip(t._inputs, products, strict=False)):
+        if product is not None:
+            yield place, locals_[place], product, _summed(t, x, product)
 
-    def apply(g: Any) -> tuple[Any, ...]:
-        """What the rules give for each input, None for one that needs no gradient."""
+
+def _products(t: Tensor, g: Any, values: tuple[Any, ...]) -> list[Any]:
+    """What the rules of t's operation give for each input; None where no gradient is needed.
+
+    values: what the rules take after g: the result, the inputs, and what was saved.
+    """
+    op = t._op
+    assert op is not None
+    if not op.saves:
+        values = values[:-1]
+    with np.errstate(all="ignore"):
         if op.together:
             assert op.rules[0] is not None
-            return tuple(op.rules[0](g, t._data, *values, **t._attributes))
-        return tuple(
-            rule(g, t._data, *values, **t._attributes) if rule and x._requires_grad else None
+            given = op.rules[0](g, *values, **t._attributes)
+            return [p if x._requires_grad else None for x, p in zip(t._inputs, given, strict=False)]
+        return [
+            rule(g, *values, **t._attributes) if rule and x._requires_grad else None
             for x, rule in zip(t._inputs, op.rules, strict=False)
-        )
+        ]
 
+
+def _summed(t: Tensor, x: Tensor, product: Any) -> Any:
+    """A product in the shape and dtype of the input x: summed where x was stretched."""
+    assert t._op is not None
     with np.errstate(all="ignore"):
-        products = apply(g)
-        locals_ = apply(np.ones_like(t._data)) if simple else (None,) * len(products)
-        for place, (x, product) in enumerate(zip(t._inputs, products, strict=False)):
-            if product is not None and x._requires_grad:
-                gradient = ops.sum_to(product, shape=x.shape) if op.broadcasts else product
-                yield place, locals_[place], product, gradient.astype(x.dtype, copy=False)
+        gradient = ops.sum_to(product, shape=x.shape) if t._op.broadcasts else product
+        return gradient.astype(x.dtype, copy=False)
 
 
 def _read_only(array: Any) -> Array:

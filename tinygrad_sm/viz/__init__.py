@@ -4,5 +4,6 @@ from tinygrad_sm.viz.draw import draw, to_dot
 from tinygrad_sm.viz.explain import explain
 from tinygrad_sm.viz.plain import to_dict
 from tinygrad_sm.viz.render import Drawing, RenderError
+from tinygrad_sm.viz.tree import summary
 
-__all__ = ["Drawing", "RenderError", "draw", "explain", "to_dict", "to_dot"]
+__all__ = ["Drawing", "RenderError", "draw", "explain", "summary", "to_dict", "to_dot"]

@@ -318,12 +318,7 @@ class _Writer:
         """The operation with its settings and with the numbers among its inputs."""
         inputs = [self.nodes[i] for i in node.inputs]
         slots = [number(x.value.item()) if is_inlined(x) else "_" for x in inputs]
-        written = {
-            key: _setting(_merged(value) if key in SLIDING else value)
-            for key, value in node.attributes.items()
-            if value is not None and value is not False
-        }
-        settings = [f"{k}={text}" for k, text in written.items() if SLIDING.get(k) != text]
+        settings = _settings(node)
         if node.op == "getitem":
             key = node.attributes["key"]
             return f"_[{', '.join(map(_setting, key if isinstance(key, tuple) else (key,)))}]"
@@ -332,6 +327,16 @@ class _Writer:
         if node.op in SYMBOLS:
             return f" {SYMBOLS[node.op]} ".join(slots)
         return f"{node.op}({', '.join(slots + settings)})"
+
+
+def _settings(node: Node) -> list[str]:
+    """The settings of an operation, such as axis=0, without those that say nothing."""
+    written = {
+        key: _setting(_merged(value) if key in SLIDING else value)
+        for key, value in node.attributes.items()
+        if value is not None and value is not False
+    }
+    return [f"{key}={text}" for key, text in written.items() if SLIDING.get(key) != text]
 
 
 def _merged(value: Any) -> Any:

@@ -6,7 +6,7 @@ Each function draws on the axes given as `ax`, or on a figure of its own, and re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -17,16 +17,18 @@ try:
     from matplotlib.axes import Axes
     from matplotlib.colors import TwoSlopeNorm, to_rgb
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 except ImportError as error:
     raise ImportError('plots need matplotlib: pip install "tinygrad-sm[viz]"') from error
 
 from tinygrad_sm.autograd import no_grad
 from tinygrad_sm.tensor import Tensor
-from tinygrad_sm.viz.text import number
+from tinygrad_sm.viz.text import clean, number
 
-BLUE, ORANGE, GREY, LIGHT = "#2F6DA8", "#D9822B", "#6F7782", "#C9CED6"
-# For classes and for lines: told apart by the colour-blind as well.
-COLOURS = (BLUE, ORANGE, "#2A9D7C", "#B5477D", "#3A3F47", "#6FB1DE")
+BLUE, ORANGE, GREY, LIGHT = "#2F6DA8", "#C2640B", "#6F7782", "#C9CED6"
+# For classes and for lines: told apart by the colour-blind as well, and dark enough for text.
+COLOURS = (BLUE, ORANGE, "#1F8A6A", "#B5477D", "#3A3F47", "#4A97CC")
+MARKERS = "os^Dvp"  # of the classes' points
 
 
 def _axes(ax: Axes | None, size: tuple[float, float]) -> Axes:
@@ -57,7 +59,9 @@ def curves(
     ax = _axes(ax, (5.2, 3.4))
     for (name, values), colour in zip(history.items(), cycle(COLOURS), strict=False):
         epochs = range(1, len(values) + 1)
-        ax.plot(epochs, values, color=colour, label=name, linewidth=1.8)
+        marker = "o" if len(values) == 1 else ""  # a line through one point is not seen
+        ax.plot(epochs, values, color=colour, label=name, linewidth=1.8, marker=marker)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(frameon=False)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
@@ -245,6 +249,166 @@ def mistakes(images: Any, true: Any, probabilities: Any, most: int = 6) -> npt.N
     return axes
 
 
+# ---- inside a network --------------------------------------------------------------------------
+
+# The limits of what a module gives. Close to them hardly any gradient comes through.
+LIMITS = {"Sigmoid": (0.0, 1.0), "Tanh": (-1.0, 1.0)}
+
+
+def activation_histograms(
+    model: Any, x: Any, axes: npt.NDArray[Any] | None = None
+) -> npt.NDArray[Any]:
+    """How the results of each layer are distributed on a batch: a panel a layer.
+
+    model: an `nn.Module`. Its layers are the modules in it that have no others inside. It is called
+        once, in the mode that it is in, and nothing is recorded.
+    x: the batch, as the model takes it.
+    axes: an array of as many axes as there are layers that are called.
+
+    Exact zeros are left out of the bars, and told as a share: after ReLU they are the most. Told
+    too: the units that are 0 for the whole batch, as no gradient comes through those of ReLU, and
+    the share of a sigmoid or tanh that is saturated, within 1 % of its limits. Of a layer that is
+    called several times, such as a ReLU that is shared, the results come together.
+
+    Returns the array of axes.
+
+    >>> import nn
+    >>> model = nn.Sequential({"hidden": nn.Linear(4, 3), "relu": nn.ReLU()})
+    >>> [ax.get_title() for ax in activation_histograms(model, Tensor([[1.0, 2.0, 3.0, 4.0]]))]
+    ['hidden: Linear', 'relu: ReLU']
+    """
+    results: dict[Any, list[npt.NDArray[Any]]] = {}
+
+    def keep(layer: Any, inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            results.setdefault(layer, []).append(output.numpy())
+
+    removes = [layer.register_forward_hook(keep) for _, layer in _layers(model)]
+    try:
+        with no_grad():
+            model(x)
+    finally:
+        for remove in removes:
+            remove()
+    layers = [(title, layer) for title, layer in _layers(model) if layer in results]
+    if not layers:
+        raise ValueError(f"{type(model).__name__} called none of its layers")
+    axes = _panels(len(layers), axes)
+    for ax, (title, layer) in zip(axes.flat, layers, strict=True):
+        values = np.concatenate([result.ravel() for result in results[layer]])
+        told = []
+        if type(layer).__name__ in LIMITS:
+            low, high = LIMITS[type(layer).__name__]
+            edge = 0.01 * (high - low)
+            told.append(_percent((values < low + edge) | (values > high - edge), "saturated"))
+        elif units := [_silent_units(result) for result in results[layer] if result.ndim > 1]:
+            silent = np.concatenate(units)
+            if silent.any():
+                told.append(f"{silent.sum():,} of {silent.size:,} units always 0")
+        _histogram(ax, title, values, 40, told)
+    return axes
+
+
+def gradient_histograms(model: Any, axes: npt.NDArray[Any] | None = None) -> npt.NDArray[Any]:
+    """How large the gradients of each layer's parameters are, after `backward()`: a panel a layer.
+
+    model: an `nn.Module`.
+    axes: an array of as many axes as there are layers with gradients.
+
+    All panels have the same axis, of the gradients' absolute values and logarithmic. Where they
+    lie further left from layer to layer, towards the first, gradients vanish; further right,
+    they explode. Exact zeros are left out of the bars, and told as a share.
+
+    Returns the array of axes.
+
+    >>> import nn
+    >>> model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 1))
+    >>> model(Tensor([[1.0, 2.0, 3.0, 4.0]])).sum().backward()
+    >>> [ax.get_title() for ax in gradient_histograms(model)]
+    ['0: Linear', '2: Linear']
+    """
+    sizes = {}
+    for name, module in model.named_modules():
+        parameters = [p for _, p in module.named_parameters(recurse=False) if p.grad is not None]
+        if parameters:
+            grads = np.concatenate([p.grad.ravel() for p in parameters])
+            sizes[_layer_title(name, module)] = np.abs(grads)
+    if not sizes:
+        raise ValueError(
+            f"{type(model).__name__} has no gradients: call backward() on its loss first"
+        )
+    axes = _panels(len(sizes), axes)
+    everything = np.concatenate(list(sizes.values()))
+    everything = everything[(everything > 0) & np.isfinite(everything)]
+    low, high = np.quantile(everything, (0.001, 1)) if everything.size else (0.1, 1.0)
+    bins = np.geomspace(low / 1.5, high * 1.5, 40)
+    for ax, (title, values) in zip(axes.flat, sizes.items(), strict=True):
+        # The few that are still smaller belong to the first bar.
+        _histogram(ax, title, np.where(values > 0, values.clip(min=bins[0]), values), bins, [])
+        ax.set_xscale("log")
+        ax.set_xlim(bins[0], bins[-1])
+        ax.set_xlabel("|gradient|", fontsize=9)
+    return axes
+
+
+def _layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """The modules with no others inside, and their titles."""
+    for name, module in model.named_modules():
+        if next(module.children(), None) is None:
+            yield _layer_title(name, module), module
+
+
+def _layer_title(name: str, module: Any) -> str:
+    kind = type(module).__name__
+    return clean(f"{name}: {kind}" if name else kind, 30)
+
+
+def _silent_units(result: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Which units (along axis 1: features or channels) are 0 throughout."""
+    return np.asarray((result == 0).all(axis=(0, *range(2, result.ndim))))
+
+
+def _percent(chosen: npt.NDArray[Any], what: str) -> str:
+    return f"{number(100 * chosen.mean().item(), digits=3)} % {what}"
+
+
+def _panels(count: int, axes: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+    """A row or more of small axes, if none are given."""
+    if axes is not None:
+        return axes
+    columns = min(count, 4)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(2.7 * columns, 2.1 * rows), layout="constrained", dpi=130)
+    axes = np.asarray(figure.subplots(rows, columns, squeeze=False)).ravel()
+    for ax in axes[count:]:
+        ax.remove()
+    return axes[:count]
+
+
+def _histogram(ax: Axes, title: str, values: npt.NDArray[Any], bins: Any, told: list[str]) -> None:
+    """Bars for the values that are neither 0 nor infinite, and above them what is told."""
+    finite = np.isfinite(values)
+    if not finite.all():
+        told = [f"{(~finite).sum():,} not finite", *told]
+    if (values == 0).any():
+        told = [_percent(values == 0, "zeros"), *told]
+    ax.hist(values[finite & (values != 0)].astype(float), bins, color=BLUE)
+    ax.set_title(title, fontsize=10, pad=18)
+    ax.annotate(
+        ", ".join(told),
+        (0.5, 1),
+        xytext=(0, 5),
+        textcoords="offset points",
+        xycoords="axes fraction",
+        ha="center",
+        fontsize=8,
+        color=ORANGE,
+    )
+    ax.set_yticks([])
+    ax.tick_params(labelsize=8)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+
+
 # ---- softmax and its penalty -------------------------------------------------------------------
 
 
@@ -389,7 +553,7 @@ def decision_boundary(
 
     The colour is that of the classes, mixed by their probabilities (the softmax of the scores):
     pale where the model is unsure. The lines are the boundary, where two classes are equally
-    probable.
+    probable. The points of each class have a colour of `COLOURS` and a marker of `MARKERS`.
 
     >>> axis = Tensor([[1.0, -1.0], [0.0, 0.0]])
     >>> ax = decision_boundary(lambda x: x @ axis, [[1.0, 0.0], [-1.0, 0.0]], [0, 1])
@@ -408,7 +572,7 @@ def decision_boundary(
     colours = np.array([to_rgb(COLOURS[k % len(COLOURS)]) for k in range(classes)])
     # Pale at equal probabilities, where colour says nothing.
     sure = ((p.max(axis=-1, keepdims=True) - 1 / classes) / (1 - 1 / classes)).clip(0, 1)
-    strength = 0.12 + 0.5 * sure
+    strength = 0.1 + 0.36 * sure
     image = 1 - strength * (1 - p @ colours)
     ax.imshow(
         image, extent=(*xlim, *ylim), origin="lower", interpolation="bilinear", aspect="equal"
@@ -417,7 +581,18 @@ def decision_boundary(
         lead = p[..., k] - np.delete(p, k, axis=-1).max(axis=-1)
         if lead.min() < 0 < lead.max():
             ax.contour(*_grid(xlim, ylim, points), lead, [0], colors="black", linewidths=1.2)
-    ax.scatter(x[:, 0], x[:, 1], c=colours[y], s=14, edgecolors="white", linewidths=0.5, zorder=3)
+    for k, (colour, marker) in enumerate(zip(colours, cycle(MARKERS), strict=False)):
+        x1, x2 = x[y == k].T
+        ax.scatter(
+            x1,
+            x2,
+            s=16,
+            color=colour,
+            marker=marker,
+            edgecolors="white",
+            linewidths=0.5,
+            zorder=3,
+        )
     ax.set_xlim(xlim)
     ax.set_ylim(ylim)
     _bare(ax)

@@ -9,7 +9,7 @@ import tinygrad_sm
 from tinygrad_sm import ops
 from tinygrad_sm.graph import Array, Node, _rules
 from tinygrad_sm.tensor import Tensor
-from tinygrad_sm.viz.draw import SYMBOLS, _setting
+from tinygrad_sm.viz.draw import SYMBOLS, _setting, _settings
 from tinygrad_sm.viz.fold import is_inlined
 from tinygrad_sm.viz.text import clean, number
 
@@ -123,11 +123,7 @@ def expression(node: Node, names: dict[str, str]) -> str:
     if op == "getitem":
         key = node.attributes["key"]
         return f"{inputs[0]}[{', '.join(map(_setting, key if isinstance(key, tuple) else (key,)))}]"
-    settings = [
-        f"{key}={_setting(value)}"
-        for key, value in node.attributes.items()
-        if value is not None and value is not False
-    ]
+    settings = _settings(node)
     if op in FORMULAS and not settings:
         return FORMULAS[op].format(*inputs)
     return f"{clean(str(node.op), 30)}({', '.join(inputs + settings)})"
