@@ -275,7 +275,7 @@ def test_a_probability_too_small_for_a_float_is_drawn_as_its_logarithm():
     ],
 )
 def test_every_cross_entropy_has_parts(options, last):
-    scores, loss = softmax_regression(**options)
+    _, loss = softmax_regression(**options)
     loss.backward(np.ones(loss.shape, np.float32))
     drawing = draw(loss, fused="unfold")
     assert headlines_of_parts(drawing)[-1] == last
