@@ -136,6 +136,19 @@ def test_a_long_chain_is_folded_and_short():
     assert len(lines(chain(200), max_nodes=None)) == 201
 
 
+def test_of_repeated_blocks_the_last_is_shown():
+    layers = [m for _ in range(30) for m in (nn.Linear(2, 2), nn.Tanh())]
+    y = nn.Sequential(*layers, nn.Linear(2, 1))(Tensor([[1.0, 2.0]], name="x"))
+    assert texts(y)[8:14] == [
+        "   ├─ × 29 blocks, the last:",
+        "   │  ├─ 58: Linear",
+        "   │  │  ├─ parameter weight",
+        "   │  │  ├─ parameter bias",
+        "   │  │  └─ v59 = v58 · weightᵀ + bias",
+        "   │  └─ 59: Tanh",
+    ]
+
+
 def test_modules_fold_and_what_is_older_is_counted():
     _, loss = mlp()
     assert texts(loss, max_nodes=7)[2] == "│  ├─ v1 = hidden: Linear of x"

@@ -99,6 +99,8 @@ _LAZY = {
     "explain": "tinygrad_sm.viz",
     "explain_grad": "tinygrad_sm.gradient_report",
     "summary": "tinygrad_sm.viz",
+    "to_dict": "tinygrad_sm.viz",
+    "to_dot": "tinygrad_sm.viz",
 }
 
 
@@ -192,6 +194,8 @@ __all__ = [
     "sub",
     "summary",
     "tensordot",
+    "to_dict",
+    "to_dot",
     "uniform",
     "vjp",
     "vstack",

@@ -13,10 +13,11 @@ n1 loss multiply ('n0', 'n0') 1.0
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from operator import attrgetter
@@ -33,6 +34,8 @@ from tinygrad_sm.ops import elementwise as elementwise_ops
 from tinygrad_sm.tensor import Tensor
 
 Array = npt.NDArray[Any]
+# How large the gradient is that flows back along each arrow: by node, and which of its inputs.
+Flows = dict[tuple[str, int], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,21 @@ class Graph:
         chosen = [t for t in self._tensors if self._ids[t] in ids]
         gradients, notes = _gradients(self._root, [t for t in chosen if t in self._places])
         return [self._node(t, gradients.get(t), notes.get(t)) for t in chosen]
+
+    def flows(self, nodes: Iterable[Node]) -> Flows:
+        """How large a gradient each of these nodes, with their gradients, hands on to its inputs:
+        the largest absolute value. A node may have been changed in everything but its id."""
+        tensors = {id_: t for t, id_ in self._ids.items()}
+        flows: Flows = {}
+        for node in nodes:
+            t = tensors.get(node.id)
+            if t is None or t._op is None or node.gradient is None:
+                continue
+            # A value was changed since: nothing is known.
+            with contextlib.suppress(GradientError), np.errstate(all="ignore"):
+                for place, _, _, gradient in _contributions(t, node.gradient):
+                    flows[node.id, place] = float(np.abs(gradient).max(initial=0))
+        return flows
 
     def backward_turns(self) -> list[Turn]:
         """The backward pass once more, in its order, with all that lies between g and a gradient.
