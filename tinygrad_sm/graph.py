@@ -372,6 +372,22 @@ def _scopes(t: Tensor) -> Iterator[tuple[Any, int]]:
         yield module, start
 
 
+def calls_before(tensor: Tensor) -> list[tuple[tuple[int, ...], Any]]:
+    """The shapes on the way to a tensor, along first inputs: first that of the start, with None,
+    then that of each module's result, with the module.
+
+    For an error inside a model; only the last few calls are told.
+    """
+    calls: list[tuple[tuple[int, ...], Any]] = []
+    t = tensor
+    while True:
+        calls += [(t.shape, module) for module, _ in reversed([*_scopes(t)])]
+        if not t._inputs or len(calls) > 50:
+            break
+        t = t._inputs[0]
+    return [(t.shape, None), *reversed(calls)]
+
+
 def _named(module: Any, method: str) -> Iterator[tuple[str, Any]]:
     """What a module's named_parameters() or named_modules() gives; nothing if it has none."""
     return iter(getattr(module, method, tuple)())
