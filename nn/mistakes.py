@@ -80,6 +80,8 @@ _UNCALLABLE = {f"'{kind}' object is not callable": kind for kind in ("list", "tu
 def _add_path(outer: Module, inputs: tuple[Any, ...], error: Any) -> None:
     """Note where in the model the error arose. Each module around writes the note anew."""
     if not hasattr(error, "modules"):
+        if not hasattr(error, "code"):
+            coded(error, "shape-in-model")
         error.modules, error.way = [], _way(inputs)
     elif error.modules:
         error.__notes__.pop()
@@ -136,17 +138,19 @@ def look_at_step(params: list[Tensor], reached: Iterable[Tensor], last: bool) ->
 
 
 def _no_gradient(params: list[Tensor]) -> None:
-    alive = [x for x in gc.get_objects() if isinstance(x, Tensor)]
-    mine = {*params}
-    others = [x for x in alive if x.grad is not None and x.is_leaf and x not in mine]
-    if others:
+    from tinygrad_sm.graph import is_used
+
+    alive = [x for x in gc.get_objects() if isinstance(x, Tensor) and x.is_leaf]
+    shapes = [p.shape for p in params]
+    others = [x for x in alive if x.grad is not None and x.shape in shapes]
+    if sorted(x.shape for x in others) == sorted(shapes):  # of a copy, or of the model made again
         warn(
             "optimizer-of-other-parameters",
             f"step() found no gradient, but {_names(others)} got one: the optimizer holds other "
             "parameters. Make it after the model is made, copied or replaced: "
             "nn.optim.SGD(model.parameters(), lr=…).",
         )
-    elif any(x.requires_grad and not x.is_leaf for x in alive):
+    elif is_used(params):
         warn(
             "step-before-backward",
             "step() found no gradient, so it changed nothing. Call loss.backward() before "

@@ -57,7 +57,7 @@ def test_modules_are_branches_and_what_is_used_stands_before_them():
         "│     └─ v3 = v2 @ weightᵀ",
         "├─ input labels",
         "└─ CrossEntropyLoss",
-        "   └─ loss = cross_entropy(v3, labels, reduction=mean)",
+        "   └─ loss = cross_entropy(v3, labels)",
     ]
     assert head(loss) == "loss: 4 operations on 3 parameters (12 numbers) and 2 inputs"
 
@@ -144,7 +144,7 @@ def test_of_repeated_blocks_the_last_is_shown():
         "   │  ├─ 58: Linear",
         "   │  │  ├─ parameter weight",
         "   │  │  ├─ parameter bias",
-        "   │  │  └─ v59 = v58 · weightᵀ + bias",
+        "   │  │  └─ v59 = v58 @ weightᵀ + bias",
         "   │  └─ 59: Tanh",
     ]
 

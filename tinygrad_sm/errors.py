@@ -14,11 +14,8 @@ from typing import TypeVar
 
 _HERE = os.path.dirname(__file__)
 # Where the files of the two packages begin: what is not there is the user's program.
-OURS = tuple(
-    f"{folder}{sep}"
-    for folder in (_HERE, os.path.join(os.path.dirname(_HERE), "nn"))
-    for sep in "/\\"
-)
+_NETWORKS = os.path.join(os.path.dirname(_HERE), "nn")
+OURS = tuple(f"{folder}{sep}" for folder in (_HERE, _NETWORKS) for sep in "/\\")
 
 
 class ShapeError(ValueError):

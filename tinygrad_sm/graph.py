@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import gc
 import inspect
 import re
 from collections import Counter
@@ -370,6 +371,18 @@ def _scopes(t: Tensor) -> Iterator[tuple[Any, int]]:
     while scope is not None:
         module, start, scope = scope
         yield module, start
+
+
+def parameter_names(root: Tensor) -> dict[Tensor, str]:
+    """The dotted names of the parameters that a tensor was computed from."""
+    return _modules(_all_ancestors(root))[1]
+
+
+def is_used(tensors: list[Tensor]) -> bool:
+    """Whether a result that is alive was computed from one of these tensors."""
+    wanted = {*tensors}
+    alive = (x for x in gc.get_objects() if isinstance(x, Tensor))
+    return any(not wanted.isdisjoint(x._inputs) for x in alive)
 
 
 def calls_before(tensor: Tensor) -> list[tuple[tuple[int, ...], Any]]:

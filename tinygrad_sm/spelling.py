@@ -30,7 +30,6 @@ TENSOR = DEVICES | {
     "t": "write x.T",
     "clone": "Tensor(x) is a copy outside the graph; inside it none is needed, since operations "
     "never change their inputs",
-    "copy": "Tensor(x) is a copy",
     "contiguous": "an operation takes any layout: leave it out",
     "type": "write x.astype(dtype)",
     "to_numpy": "write x.numpy()",

@@ -14,7 +14,6 @@ array([2., 4., 6.], dtype=float32)
 from __future__ import annotations
 
 import itertools
-import weakref
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -32,7 +31,8 @@ from tinygrad_sm.autograd import (
     recording,
     writing,
 )
-from tinygrad_sm.errors import DtypeError, GradientError, ShapeError, coded, warn
+from tinygrad_sm.errors import DtypeError, GradientError, ShapeError, coded
+from tinygrad_sm.kept_losses import look_for_kept_losses
 from tinygrad_sm.methods import (
     Convolution,
     Elementwise,
@@ -301,8 +301,8 @@ class Tensor(
     def __float__(self) -> float:
         if self._data.size != 1:
             error = ShapeError(
-                f"float() and the functions of math take one number, this tensor has shape "
-                f"{self.shape}: write x.exp(), not math.exp(x), or pick one number by its index"
+                "float() and the functions of math need a tensor of one element, this one has "
+                f"shape {self.shape}: write x.exp(), not math.exp(x), or pick one by its index"
             )
             raise coded(error, "many-for-one")
         return float(self._data.item())
@@ -395,7 +395,7 @@ class Tensor(
                 "it was not computed from a tensor with requires_grad=True, or was computed "
                 "under no_grad()"
             )
-        if not _backwards() & 15:
+        if not _backwards() & 15:  # once in a while
             look_for_kept_losses(self)
         seed = self._backward_seed = self._seed(gradient)
         gradients: dict[Tensor, Any] = {self: seed}
@@ -584,34 +584,6 @@ class Tensor(
         self.data = values
 
 
-# ---- losses that are kept ----------------------------------------------------------------------
-
-_backwards = itertools.count(1).__next__
-_losses: list[weakref.ref[Tensor]] = []
-
-
-def look_for_kept_losses(loss: Tensor) -> None:
-    """Warn if the losses of many steps are all alive, each with its graph.
-
-    Looked at are single ones, each from another step: values were written to since the last.
-    """
-    last = _losses[-1]() if _losses else None
-    if last is None:
-        _losses.clear()
-    elif last.number > latest_write.number:
-        return
-    _losses.append(weakref.ref(loss))
-    if len(_losses) == 16:
-        if all(kept() is not None for kept in _losses):
-            warn(
-                "losses-kept",
-                "the losses of hundreds of steps are still alive, each with its whole graph, and "
-                "memory grows with every step. Keep the numbers instead: losses.append(loss.item()), "
-                "total += loss.item().",
-            )
-        _losses.clear()
-
-
 def note_writes(tensors: Iterable[Tensor], gradients_used: bool = False) -> None:
     """Note that the values of tensors were changed in place, as an optimizer's step does.
 
@@ -663,6 +635,7 @@ def _rebuild(cls: type[Tensor], data: Array, requires_grad: bool, grad: Any, nam
 # `Tensor._unary` above and `binary`.
 
 _new = Tensor.__new__
+_backwards = itertools.count(1).__next__
 _values = attrgetter("_data")
 _NUMERIC = (Tensor, np.ndarray, np.generic, float, int, list, tuple)
 

@@ -89,6 +89,7 @@ def _picture(story: Story) -> dict[str, Any]:
             "grad": None if gradient is None else written(gradient.item(), 4) if single else shape,
         }
         for module in box.frames:
+            assert isinstance(module, Module)  # not a Repeat: every block has its own steps
             frames.setdefault(module, []).append(node.id)
     sizes = {id_: _size(record) for id_, record in boxes.items()}
     # A frame around a single operation, such as ReLU, would only repeat it.

@@ -73,7 +73,9 @@ def is_inlined(node: Node) -> bool:
     return node.kind == "constant"
 
 
-def fold(nodes: list[Node], max_nodes: int | None, level: str = "auto") -> list[Box]:
+def fold(
+    nodes: list[Node], max_nodes: int | None, level: str = "auto", repeats: bool = True
+) -> list[Box]:
     """The boxes to draw, oldest first: one for each node, or at most `max_nodes` and one more.
 
     As far as it is needed, repeated blocks are drawn once; if that is not enough, modules become a
@@ -82,11 +84,13 @@ def fold(nodes: list[Node], max_nodes: int | None, level: str = "auto") -> list[
     operation becomes a box.
 
     level: "op" keeps modules open; "module" folds the innermost ones, and blocks, from the start.
+    repeats: False draws every one of repeated blocks.
     """
+    once = _fold_repeats if repeats else list[Box]
     boxes = [Box([node]) for node in nodes if not is_inlined(node) or node is nodes[-1]]
     if level == "module":
         boxes = _fold_innermost(boxes)
-    drawn = _fold_repeats(_fold_runs(boxes)) if level == "module" else boxes
+    drawn = once(_fold_runs(boxes)) if level == "module" else boxes
     if max_nodes is None or len(drawn) <= max_nodes:
         _connect(drawn)
         return drawn
@@ -98,7 +102,7 @@ def fold(nodes: list[Node], max_nodes: int | None, level: str = "auto") -> list[
     for step in steps:
         boxes = drawn = step(boxes)
         if len(boxes) > max_nodes:
-            drawn = _fold_repeats(_fold_runs(boxes))
+            drawn = once(_fold_runs(boxes))
         if len(drawn) <= max_nodes:
             break
     else:

@@ -52,7 +52,7 @@ class Story:
     def __init__(self, graph: Graph, lr: float | None = None, max_nodes: int | None = None) -> None:
         self.nodes = {node.id: node for node in graph.nodes}
         self.root = graph.nodes[-1]
-        self.boxes = fold(graph.nodes, max_nodes)
+        self.boxes = fold(graph.nodes, max_nodes, repeats=False)
         self._box_of = {node.id: box for box in self.boxes for node in box.nodes}
         self.arrays = Arrays()
         self.edges: list[tuple[str, str]] = []  # from box to box
