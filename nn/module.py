@@ -22,7 +22,7 @@ Tensor([3., 5.], op=add)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, overload
+from typing import Any, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -126,12 +126,6 @@ class Module:
 
             check_construction(cls, arguments, options)
         return super().__new__(cls)
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Asked for what is not there: perhaps it has another name here."""
-            raise spelling.missing(type(self).__name__, name, spelling.MODULE.get(name), self)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """What the module computes; written by the subclass, used by calling the module."""
@@ -440,6 +434,9 @@ class Module:
         lines = [line for line in (self.extra_repr(), *lines) if line]
         body = "\n".join(lines).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {body}\n)"
+
+
+spelling.explain_missing(Module, spelling.MODULE)
 
 
 def _join(prefix: str, name: str) -> str:

@@ -38,6 +38,14 @@ TENSOR = DEVICES | {
     "stack": "it is a function: tinygrad_sm.stack([a, b])",
     "zero_grad": "write x.grad = None",
 }
+TENSOR |= {
+    f"{name}_": f"no operation changes a Tensor in place: write x = x.{name}(…)"
+    for name in ("add", "sub", "mul", "div", "pow", "clamp", "relu", "sigmoid", "tanh", "exp")
+}
+TENSOR |= {
+    f"{name}_": "no operation changes a Tensor in place: write x.data[...] = values"
+    for name in ("copy", "fill", "normal", "uniform", "zero")
+}
 MODULE = DEVICES | {
     "register_parameter": "write self.name = nn.Parameter(values)",
     "add_module": "write self.name = module",
@@ -80,12 +88,32 @@ def missing(owner: str, name: str, ours: str | None, obj: Any) -> AttributeError
     return coded(AttributeError(f"{owner} has no {name!r}: {ours}", name=name), "other-spelling")
 
 
-def of_tensor(name: str, kind: type) -> str | None:
-    """How what PyTorch or micrograd call x.name is written here."""
-    plain = name.rstrip("_")
-    if name.endswith("_") and not name.startswith("_") and hasattr(kind, plain):
-        return f"no operation changes a Tensor in place: write x = x.{plain}(…)"
-    return TENSOR.get(name)
+class Elsewhere:
+    """An attribute that exists elsewhere: asking for it says what to write here.
+
+    A `__getattr__` would do the same in fewer lines, but then CPython looks up every attribute
+    of the class in a slower way.
+    """
+
+    def __init__(self, ours: str) -> None:
+        self.ours = ours
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        raise missing(f"a {owner.__name__}", self.name, self.ours, instance)
+
+
+def explain_missing(kind: type, ours: dict[str, str]) -> None:
+    """Let a class say what to write instead of these names, so far as it has none of them."""
+    for name, text in ours.items():
+        if not hasattr(kind, name):
+            attribute = Elsewhere(text)
+            attribute.__set_name__(kind, name)
+            setattr(kind, name, attribute)
 
 
 def of_package(name: str, kind: type) -> str | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -123,13 +123,6 @@ class Tensor(
     # drawings read it.
     scope: tuple[Any, int, Any] | None
     name: str | None
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Asked for what is not there: perhaps it has another name here."""
-            ours = spelling.of_tensor(name, type(self))
-            raise spelling.missing("a Tensor", name, ours, self)
 
     # With None here, `array * tensor` asks the Tensor instead of looping over its elements.
     __array_ufunc__: ClassVar[None] = None
@@ -708,6 +701,8 @@ def apply(
         t._version = inputs[0]._version or inputs[0]._share_version()
     return t
 
+
+spelling.explain_missing(Tensor, spelling.TENSOR)
 
 # The methods of other files call it as self._record.
 Tensor._record = staticmethod(apply)  # type: ignore[method-assign]
