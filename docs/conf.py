@@ -65,7 +65,6 @@ html_css_files = ["site.css"]
 templates_path = ["_templates"]
 html_copy_source = False
 html_math_renderer = "mathml"
-pygments_style = "tango"
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True

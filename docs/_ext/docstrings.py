@@ -33,8 +33,10 @@ NAMESPACES = (
 # ---- paragraphs --------------------------------------------------------------------------------
 
 
-def restructured(docstring):
-    """The docstring as the lines of reStructuredText."""
+def restructured(docstring, parameters=()):
+    """The docstring as the lines of reStructuredText; its parameters are no names to link to."""
+    for name in parameters:
+        docstring = docstring.replace(f"`{name}`", f"``{name}``")
     lines = []
     for paragraph in re.split(r"\n\s*\n", docstring.strip("\n")):
         lines += [*_block(paragraph), ""]
@@ -66,7 +68,7 @@ def _indented(text):
 
 def _entries(paragraph):
     """`name: text` for each name; the lines after it go on."""
-    lines = []
+    lines, indent = [], ""
     for line in paragraph.split("\n"):
         entry = ENTRY.match(line)
         if entry and entry[1][0].isupper() and "," not in entry[1]:  # a label, such as Shapes
@@ -74,7 +76,8 @@ def _entries(paragraph):
             indent = ""
         elif entry:
             names = ", ".join(f"``{name}``" for name in entry[1].split(", "))
-            lines += ["", names, f"    {escaped(entry[2])}"]
+            lines += [] if indent else ["", ".. rst-class:: parameters", ""]
+            lines += [names, f"    {escaped(entry[2])}"]
             indent = "    "
         else:
             lines.append(indent + escaped(line.strip()))
@@ -95,7 +98,15 @@ def escaped(text):
 def process(app, what, name, obj, options, lines):
     if not lines:
         raise ExtensionError(f"{name} has no docstring")
-    lines[:] = restructured("\n".join(lines))
+    lines[:] = restructured("\n".join(lines), parameters(obj))
+
+
+def parameters(obj):
+    """The names of what a function or a class takes."""
+    try:
+        return tuple(inspect.signature(obj).parameters)
+    except (TypeError, ValueError):  # such as a property
+        return ()
 
 
 # ---- names -------------------------------------------------------------------------------------

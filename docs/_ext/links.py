@@ -37,13 +37,13 @@ def check(app, error):
     pages = {path: Page(path) for path in Path(app.outdir).resolve().rglob("*.html")}
     for path, page in pages.items():
         for target in sorted(page.elsewhere):
-            logger.warning("%s is loaded from the network", target, location=path.stem)
+            logger.warning("%s: %s is loaded from the network", path.name, target)
         for target in sorted(page.targets):
             address, place = urldefrag(unquote(target))
             to = (path.parent / address.split("?")[0]).resolve() if address else path
             missing = not to.exists() or (place and to in pages and place not in pages[to].places)
             if missing:
-                logger.warning("broken link to %s", target, location=path.stem)
+                logger.warning("%s: broken link to %s", path.name, target)
 
 
 def setup(app):

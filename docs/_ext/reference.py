@@ -12,16 +12,18 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from docstrings import escaped, restructured
+import numpy as np
+from docstrings import escaped, parameters, restructured
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from sphinx.errors import ExtensionError
 
 import tinygrad_sm
-from tinygrad_sm import Tensor, methods, ops
+from tinygrad_sm import Tensor, ops
 from tinygrad_sm.graph import _roles, _rules
 from tinygrad_sm.viz import words
+from tinygrad_sm.viz.draw import SYMBOLS
 
 # The namespaces that people write, in the order of the reference.
 NAMESPACES = (
@@ -30,7 +32,6 @@ NAMESPACES = (
     "tinygrad_sm.viz.plots",
     "nn",
     "nn.optim",
-    "nn.optim.lr_scheduler",
     "nn.init",
     "nn.datasets",
     "nn.utils",
@@ -67,30 +68,26 @@ def public(namespace):
     own = [
         name
         for name, value in vars(module).items()
-        if not name.startswith("_") and getattr(value, "__module__", "") == namespace
+        if getattr(value, "__module__", "") == namespace
+        and (inspect.isfunction(value) or inspect.isclass(value))
+        and not name.startswith("_")
     ]
     found = {name: getattr(module, name) for name in getattr(module, "__all__", own)}
     return {name: value for name, value in found.items() if not inspect.ismodule(value)}
 
 
 def homes():
-    """Where each public object is told of: namespace → file → names. Each object has one home."""
-    found, seen = {}, {id(Tensor)}
-    # The inner namespaces first: nn.utils.clip_grad_norm_ rather than nn.clip_grad_norm_.
-    for namespace in sorted(NAMESPACES, key=lambda n: (n == "nn.optim.lr_scheduler", "." not in n)):
+    """Where each public name is told of: namespace → file → names. Each has one home."""
+    found, seen = {}, {("Tensor", id(Tensor))}
+    for namespace in NAMESPACES:
         files = found[namespace] = {}
         for name, value in public(namespace).items():
             inner = value.__module__ in NAMESPACES and value.__module__ != namespace
-            if id(value) not in seen and not inner and not _is_outer(namespace, name, value):
-                seen.add(id(value))
+            if not inner and (name, id(value)) not in seen:
+                seen.add((name, id(value)))
                 files.setdefault(value.__module__, []).append(name)
+        found[namespace] = dict(sorted(files.items()))
     return {namespace: found[namespace] for namespace in NAMESPACES}
-
-
-def _is_outer(namespace, name, value):
-    """Whether the package itself offers it, as tinygrad_sm offers draw."""
-    package = sys.modules[namespace.partition(".")[0]]
-    return package.__name__ != namespace and getattr(package, name, None) is value
 
 
 def members(cls):
@@ -110,7 +107,8 @@ def summary(value, name):
     text = inspect.getdoc(value)
     if not text:
         raise ExtensionError(f"{name} has no docstring")
-    return " ".join(restructured(text.split("\n\n")[0].split(". ")[0].split(":\n")[0])).strip()
+    first = text.split("\n\n")[0].split(". ")[0].split(":\n")[0]
+    return " ".join(restructured(first, parameters(value))).strip()
 
 
 # ---- writing -----------------------------------------------------------------------------------
@@ -122,8 +120,16 @@ def title(text, rule="="):
 
 
 def headline(module):
-    """A short title and the rest of the first line."""
-    return re.split(r": | as methods|\.$|, under", module.__doc__.split("\n")[0])[0]
+    """A short title: the first line of the docstring up to its colon or full stop."""
+    return re.split(r": |\. |\.$| as methods", module.__doc__.split("\n")[0])[0]
+
+
+def opening(module, heading):
+    """The docstring of a file without what stands in its title already."""
+    first, _, rest = inspect.getdoc(module).partition("\n")
+    if first.startswith((f"{heading}: ", f"{heading}.")):
+        first = first[len(heading) :].lstrip(":. ")
+    return restructured(f"{first[:1].upper()}{first[1:]}\n{rest}")
 
 
 def table(rows, *header, widths="auto"):
@@ -165,7 +171,8 @@ def listed(namespace, names):
 
 def module_page(namespace, file, names, heading=None):
     module, offered = sys.modules[file], public(namespace)
-    lines = [*title(heading or headline(module)), *restructured(inspect.getdoc(module))]
+    heading = heading or headline(module)
+    lines = [*title(heading), *opening(module, heading)]
     if len(names) > 1:
         lines += listed(namespace, names)
     for name in names:
@@ -183,7 +190,7 @@ def namespace_pages(namespace, files):
     if list(files) == [namespace]:
         return {namespace: module_page(namespace, namespace, files[namespace], namespace)}
     pages = {file: module_page(namespace, file, names) for file, names in files.items()}
-    lines = [*title(namespace), *restructured(inspect.getdoc(module)), *toctree(pages)]
+    lines = [*title(namespace), *opening(module, namespace), *toctree(pages)]
     for file, names in files.items():
         lines += [*title(headline(sys.modules[file]), "-"), *listed(namespace, names)]
     return {namespace: lines, **pages}
@@ -193,14 +200,14 @@ def namespace_pages(namespace, files):
 
 
 def tensor_pages():
-    topics = {name: getattr(methods, name) for name in methods.__all__}
-    pages = {f"tensor.{topic}": topic_page(cls) for topic, cls in sorted(topics.items())}
+    topics = {f"tensor.{cls.__name__.lower()}": cls for cls in Tensor.__bases__}
+    pages = {page: topic_page(cls) for page, cls in topics.items()}
     lines = [*title("Tensor"), ".. autoclass:: tinygrad_sm.Tensor", "   :no-index-entry:", ""]
     lines += [*toctree(pages), *title("What it can do, by topic", "-")]
-    for topic, cls in sorted(topics.items()):
+    for page, cls in topics.items():
         names = [name for name in methods_of(cls) if not is_alias(cls, name)]
         lines += [
-            f":doc:`{headline(sys.modules[cls.__module__])} <tensor.{topic}>`",
+            f":doc:`{headline(sys.modules[cls.__module__])} <{page}>`",
             "    " + ", ".join(link(f"tinygrad_sm.Tensor.{n}", n) for n in names),
             "",
         ]
@@ -239,7 +246,8 @@ def topic_page(cls):
     module = sys.modules[cls.__module__]
     names = methods_of(cls)
     own = [name for name in names if not is_alias(cls, name)]
-    lines = [*title(headline(module)), *restructured(inspect.getdoc(module))]
+    heading = headline(module)
+    lines = [*title(heading), *opening(module, heading)]
     lines += table(
         [(link(f"tinygrad_sm.Tensor.{n}", n), summary(getattr(cls, n), n)) for n in own],
         widths="28 72",
@@ -283,6 +291,14 @@ def operations_pages():
     return {"operations": lines, **sources}
 
 
+# What neither a method nor a docstring says.
+WRITTEN = {
+    "power": "aᵇ",
+    "equal": "a == b",
+    "clamp_min": "max(x, low)",
+    "clamp_max": "min(x, high)",
+    "clamp_between": "min(max(x, low), high)",
+}
 INTRODUCTION = """\
 This is all that the engine can differentiate; everything else is put together from these. *g* is
 the gradient of the loss with respect to the result *y*, and the derivative column says what each
@@ -311,11 +327,17 @@ def lines_of(file):
 
 
 def computes(op):
-    text = words.SAYS.get(op.name)
+    """A formula, or the first line of the docstring of its method or of its forward."""
+    if op.name in WRITTEN:
+        return escaped(WRITTEN[op.name])
+    if op.name in SYMBOLS:
+        return f"a {SYMBOLS[op.name]} b"
     method = getattr(Tensor, op.name, None) or getattr(tinygrad_sm, op.name, None)
-    for source in (method, op.forward):
-        text = text or (getattr(source, "__doc__", None) or "").strip().split("\n")[0]
-    return " ".join(restructured(text)).strip()
+    text = inspect.getdoc(method or op.forward) or words.SAYS.get(op.name, "")
+    if not text or isinstance(method or op.forward, np.ufunc):
+        raise ExtensionError(f"the operation {op.name} needs a docstring of its forward")
+    first = re.split(r" (?:No d|D)erivatives?\b", text.split("\n")[0])[0]
+    return " ".join(restructured(first)).strip()
 
 
 def derivatives(op):
