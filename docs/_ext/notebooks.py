@@ -27,7 +27,7 @@ def write(app, error):
     folder.mkdir(exist_ok=True)
     for docname in filter(is_chapter, app.env.found_docs):
         name = Path(docname).name
-        jupytext.write(notebook(app.env.doc2path(docname)), folder / f"{name}.ipynb")
+        jupytext.write(notebook(str(Path(app.env.doc2path(docname)))), folder / f"{name}.ipynb")
 
 
 def link(app, pagename, templatename, context, doctree):

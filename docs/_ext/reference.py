@@ -22,6 +22,7 @@ from sphinx.errors import ExtensionError
 import tinygrad_sm
 from tinygrad_sm import Tensor, ops
 from tinygrad_sm.graph import _roles, _rules
+from tinygrad_sm.spelling import Elsewhere
 from tinygrad_sm.viz import words
 from tinygrad_sm.viz.draw import SYMBOLS
 
@@ -98,6 +99,7 @@ def members(cls):
         for name, value in vars(cls).items()
         if not name.startswith("_")
         and name not in inherited
+        and not isinstance(value, Elsewhere)
         and (inspect.isroutine(inspect.unwrap(value)) or isinstance(value, property | classmethod))
     ]
 

@@ -217,6 +217,7 @@ conv_transpose2d: Op = Op(
 def _conv2d_weight(
     g: Array, x: Array, *, kernel: Pair, stride: Pair, padding: Padding, dilation: Pair, groups: int
 ) -> Array:
+    """Σ g · patch: what a convolution's weight gets of the gradient g."""
     _, o, down, across = g.shape
     o, c = o // groups, x.shape[1] // groups
     patches = _patches(_batch_last(x), kernel, stride, padding, dilation)

@@ -313,6 +313,7 @@ def _recurrence(b: Any, c: Any) -> Any:
 
 @quietly
 def _scan(b: Any, c: Any, axis: int, reverse: bool = False) -> Any:
+    """yₖ = bₖ + cₖ₋₁ yₖ₋₁ along an axis, or back along it."""
     b, c = np.moveaxis(b, axis, 0), np.moveaxis(c, axis, 0)
     y = _recurrence(b[::-1], c[::-1])[::-1] if reverse else _recurrence(b, c)
     return np.moveaxis(y, 0, axis)
