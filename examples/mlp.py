@@ -28,7 +28,7 @@ import numpy as np
 from tqdm import tqdm
 
 import nn
-from tinygrad_sm import Tensor, draw, manual_seed, no_grad
+from tinygrad_sm import Tensor, draw, explain, manual_seed, no_grad
 from tinygrad_sm.viz import plots
 
 
@@ -50,6 +50,10 @@ def main() -> None:
     if options.diagnose:
         print(nn.diagnose(model, loss_fn, train.x[:128], train.y[:128], optimizer=optimizer))
 
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    draw_first_step(out, model, loss_fn, train)
+
     history = {what: {"train": [], "held out": []} for what in ("loss", "accuracy")}
     progress = tqdm(range(options.epochs), unit="epoch")
     for _ in progress:
@@ -70,9 +74,6 @@ def main() -> None:
             f"loss {loss:.4f} held out, {right / len(y):.1%} right", refresh=False
         )
 
-    out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-    draw_graph(out, model, loss_fn, train)
     draw_pictures(out, model, test, history)
     draw_layers(out / "layers.png", model, loss_fn, test)
 
@@ -81,14 +82,18 @@ def main() -> None:
     print(f"pictures in {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
 
 
-def draw_graph(out: Path, model, loss_fn, train) -> None:
-    """One step's computation graph, each module as one box."""
-    model.zero_grad()
+def draw_first_step(out: Path, model, loss_fn, train) -> None:
+    """The computation graph, each module as one box, and a page on which to step through it.
+
+    Before training, for in the end hardly any gradient is left to be seen.
+    """
     images, labels = Tensor(train.x[:4], name="images"), Tensor(train.y[:4], name="labels")
     loss = loss_fn(model(images), labels)
     loss.backward()
     drawing = draw(loss, max_nodes=6, title="One step, folded by module")
     drawing.render(out / "graph", format="svg", cleanup=True)
+    explain(loss, out / "backprop.html", title="A multilayer perceptron on 4 digits", lr=0.1)
+    model.zero_grad()
 
 
 def draw_pictures(out: Path, model, test, history) -> None:

@@ -80,7 +80,7 @@ def draw_pictures(out, model, loss_fn, train, test, history) -> None:
     loss.backward()
     drawing = draw(loss, title="One step: scores forward, gradients back")
     drawing.render(out / "graph", format="svg", cleanup=True)
-    explain(loss, out / "backprop.html", title="Softmax regression on 4 digits")
+    explain(loss, out / "backprop.html", title="Softmax regression on 4 digits", lr=0.3)
 
     curves = plots.history(history)
     curves[0].figure.savefig(out / "history.png")

@@ -6,6 +6,7 @@
 >>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from nn import datasets, init, optim, utils
@@ -53,6 +54,7 @@ from nn.normalization import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm
 from nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool1d, MaxPool2d
 from nn.shape import Flatten, Identity
 from nn.utils import clip_grad_norm_, clip_grad_value_
+from tinygrad_sm import spelling
 
 if TYPE_CHECKING:
     from nn.diagnosis import diagnose
@@ -73,7 +75,8 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'nn' has no attribute {name!r}")
+    ours = spelling.NETWORKS.get(name)
+    raise spelling.missing("module 'nn'", name, ours, sys.modules[__name__])
 
 
 __all__ = [

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple, Self, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_sm import Tensor
+from tinygrad_sm import Tensor, spelling
 from tinygrad_sm.autograd import next_number
 
 Array = npt.NDArray[Any]
@@ -119,6 +119,14 @@ class Module:
     training = True  # False after eval()
     _hooks: _Hooks | None = None
 
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """A new module; of this package, with arguments that can be its settings."""
+        if (arguments or options) and cls.__module__.startswith("nn."):
+            from nn.mistakes import check_construction
+
+            check_construction(cls, arguments, options)
+        return super().__new__(cls)
+
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """What the module computes; written by the subclass, used by calling the module."""
         raise NotImplementedError(f"{type(self).__name__} has no forward method: write one")
@@ -127,12 +135,10 @@ class Module:
         start = next_number()
         try:
             output = self.forward(*inputs, **options) if options else self.forward(*inputs)
-        except AttributeError as error:
-            if isinstance(error.obj, np.ndarray):  # it was asked for what only a Tensor has
-                raise TypeError(
-                    f"{type(self).__name__} takes Tensors, got a NumPy array: "
-                    "wrap it, as in Tensor(array)"
-                ) from error
+        except (AttributeError, TypeError, ValueError) as error:
+            from nn.mistakes import explain_call
+
+            explain_call(self, inputs, error)
             raise
         if isinstance(output, Tensor) and output.number > start:
             output.scope = (self, start, output.scope)  # so that a drawing can show the module
@@ -428,6 +434,9 @@ class Module:
         lines = [line for line in (self.extra_repr(), *lines) if line]
         body = "\n".join(lines).replace("\n", "\n  ")
         return f"{type(self).__name__}(\n  {body}\n)"
+
+
+spelling.explain_missing(Module, spelling.MODULE)
 
 
 def _join(prefix: str, name: str) -> str:

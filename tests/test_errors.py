@@ -107,7 +107,11 @@ SHAPES = {
     "item of many": (lambda: A.item(), ShapeError, ["(2, 3)", "one element"]),
     "float of many": (lambda: float(A), ShapeError, ["(2, 3)", "one element"]),
     "len of a number": (lambda: len(Tensor(1.0)), TypeError, ["no axes"]),
-    "iteration over a number": (lambda: list(Tensor(1.0)), TypeError, ["no axes"]),
+    "iteration over a number": (
+        lambda: list(Tensor(1.0)),
+        TypeError,
+        ["no axes", "iterate", "x.item()"],
+    ),
     "ragged lists": (lambda: Tensor([[1, 2], [3]]), ShapeError, ["ragged", "same length"]),
     "full of a negative length": (lambda: full(-1, 0.0), ValueError, ["negative"]),
 }

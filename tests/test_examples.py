@@ -288,12 +288,14 @@ def test_an_mlp_recognises_more_digits_than_softmax_regression_and_leaves_its_pi
     assert accuracy(run("mlp.py", "--out", tmp_path)) >= 97
     assert names_in(tmp_path) == {
         "graph.svg",
+        "backprop.html",
         "history.png",
         "hidden.png",
         "layers.png",
         "confusion.png",
         "mistakes.png",
     }
+    assert (tmp_path / "backprop.html").stat().st_size < 400_000
     graph = (tmp_path / "graph.svg").read_text()
     for word in ("hidden: Linear", "relu", "scores: Linear", "folded", "cross_entropy"):
         assert word in graph

@@ -49,15 +49,15 @@ def test_modules_are_branches_and_what_is_used_stands_before_them():
         "│  ├─ hidden: Linear",
         "│  │  ├─ parameter weight",
         "│  │  ├─ parameter bias",
-        "│  │  └─ v1 = x · weightᵀ + bias",
+        "│  │  └─ v1 = x @ weightᵀ + bias",
         "│  ├─ relu: ReLU",
         "│  │  └─ v2 = relu(v1)",
         "│  └─ scores: Linear",
         "│     ├─ parameter weight",
-        "│     └─ v3 = v2 · weightᵀ",
+        "│     └─ v3 = v2 @ weightᵀ",
         "├─ input labels",
         "└─ CrossEntropyLoss",
-        "   └─ loss = cross_entropy(v3, labels, reduction=mean)",
+        "   └─ loss = cross_entropy(v3, labels)",
     ]
     assert head(loss) == "loss: 4 operations on 3 parameters (12 numbers) and 2 inputs"
 
@@ -134,6 +134,19 @@ def test_a_long_chain_is_folded_and_short():
     assert "2,001 nodes folded into 4; summary(tensor, max_nodes=None) shows every one" in text
     assert texts(chain(2000))[2].startswith("├─ v1999 = add × 1,998 of v1")
     assert len(lines(chain(200), max_nodes=None)) == 201
+
+
+def test_of_repeated_blocks_the_last_is_shown():
+    layers = [m for _ in range(30) for m in (nn.Linear(2, 2), nn.Tanh())]
+    y = nn.Sequential(*layers, nn.Linear(2, 1))(Tensor([[1.0, 2.0]], name="x"))
+    assert texts(y)[8:14] == [
+        "   ├─ × 29 blocks, the last:",
+        "   │  ├─ 58: Linear",
+        "   │  │  ├─ parameter weight",
+        "   │  │  ├─ parameter bias",
+        "   │  │  └─ v59 = v58 @ weightᵀ + bias",
+        "   │  └─ 59: Tanh",
+    ]
 
 
 def test_modules_fold_and_what_is_older_is_counted():

@@ -8,8 +8,10 @@
 array([ 0.09  ,  0.2447, -0.3348], dtype=float32)
 """
 
+import sys
 from typing import Any
 
+from tinygrad_sm import spelling
 from tinygrad_sm.autograd import enable_grad, no_grad
 from tinygrad_sm.creation import (
     arange,
@@ -38,6 +40,7 @@ from tinygrad_sm.errors import (
     GradientError,
     LabelError,
     ShapeError,
+    TrainingWarning,
 )
 from tinygrad_sm.function import Function
 from tinygrad_sm.functions import (
@@ -99,6 +102,8 @@ _LAZY = {
     "explain": "tinygrad_sm.viz",
     "explain_grad": "tinygrad_sm.gradient_report",
     "summary": "tinygrad_sm.viz",
+    "to_dict": "tinygrad_sm.viz",
+    "to_dot": "tinygrad_sm.viz",
 }
 
 
@@ -108,7 +113,8 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'tinygrad_sm' has no attribute {name!r}")
+    ours = spelling.of_package(name, Tensor)
+    raise spelling.missing("module 'tinygrad_sm'", name, ours, sys.modules[__name__])
 
 
 __all__ = [
@@ -121,6 +127,7 @@ __all__ = [
     "LabelError",
     "ShapeError",
     "Tensor",
+    "TrainingWarning",
     "add",
     "addmm",
     "allclose",
@@ -192,6 +199,8 @@ __all__ = [
     "sub",
     "summary",
     "tensordot",
+    "to_dict",
+    "to_dot",
     "uniform",
     "vjp",
     "vstack",

@@ -29,14 +29,13 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ContextDecorator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_sm import autograd, differentiate, tensor
 from tinygrad_sm.autograd import latest_write, recording
-from tinygrad_sm.errors import AnomalyError, GradientError
+from tinygrad_sm.errors import OURS, AnomalyError, GradientError
 from tinygrad_sm.ops import Op
 from tinygrad_sm.tensor import _NO_ATTRIBUTES, Tensor
 from tinygrad_sm.values import Array
@@ -108,9 +107,6 @@ _switching = threading.Lock()
 
 # ---- where an operation was called -------------------------------------------------------------
 
-_HERE = Path(__file__).parent
-_OURS = tuple(f"{folder}{sep}" for folder in (_HERE, _HERE.parent / "nn") for sep in "/\\")
-
 
 class Place(NamedTuple):
     """A line of the user's code, and the module calls that were open, innermost first."""
@@ -151,7 +147,7 @@ def _called_from() -> Place:
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith(_OURS):
+        if not code.co_filename.startswith(OURS):
             if filename is None:
                 filename, line = code.co_filename, frame.f_lineno
         elif code.co_name == "__call__":

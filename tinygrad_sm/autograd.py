@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_sm import ops
-from tinygrad_sm.errors import GradientError
+from tinygrad_sm.errors import GradientError, coded
 
 if TYPE_CHECKING:
     from tinygrad_sm.tensor import Tensor
@@ -150,7 +150,7 @@ def backpropagate(
             kept[tensor] = g
         inputs = tensor._inputs
         if latest_write.number > tensor.number:
-            _check_unchanged(tensor, inputs)
+            _check_unchanged(tensor, inputs, order[0])
         attributes = tensor._attributes
         y, values = (tensor, inputs) if record else (tensor._data, tensor._arrays)
         if op.saves:
@@ -187,16 +187,26 @@ def _known(gx: Any) -> Callable[..., Any] | None:
     return None if gx is None else lambda *values, **attributes: gx
 
 
-def _check_unchanged(tensor: Tensor, inputs: tuple[Tensor, ...]) -> None:
-    """The rules need the values of the forward pass: refuse if one was overwritten since."""
+def _check_unchanged(
+    tensor: Tensor, inputs: tuple[Tensor, ...], root: Tensor | None = None
+) -> None:
+    """The rules need the values of the forward pass: refuse if one was overwritten since.
+
+    root: where the backward pass began, from which a parameter's name is found.
+    """
     assert tensor._op is not None
     for x in (tensor, *inputs):
         if x._version is not None and x._version.number > tensor.number:
-            raise GradientError(
-                f"cannot go back through '{tensor._op.name}': {x._describe()} was changed after "
-                "the operation used it (by an optimizer's step or an assignment to its data), so "
-                "the gradient would be wrong. Compute the loss again before calling backward."
+            from tinygrad_sm.graph import parameter_names  # when something is wrong, not before
+
+            name = parameter_names(root or tensor).get(x) if x.name is None else None
+            error = GradientError(
+                f"cannot go back through '{tensor._op.name}': {name or x._describe()} was changed "
+                "after the operation used it (by an optimizer's step or an assignment to its "
+                "data), so the gradient would be wrong. Compute the loss again before calling "
+                "backward."
             )
+            raise coded(error, "values-changed")
 
 
 def _run_hooks(tensor: Tensor, g: Any, record: bool) -> Any:

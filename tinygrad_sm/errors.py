@@ -1,8 +1,21 @@
-"""The errors of the package.
+"""The errors and warnings of the package.
 
 Each is a built-in error with a name of its own, so `except ValueError` still catches it. A message
-says what was given, what is needed, and the usual fix.
+says what was given, what is needed, and the usual fix. The mistakes that beginners make have a code
+besides, such as labels-from-1; `docs/mistakes.md` explains each, with the wrong program and the
+right one.
 """
+
+import os.path
+import sys
+import warnings
+from types import FrameType
+from typing import TypeVar
+
+_HERE = os.path.dirname(__file__)
+# Where the files of the two packages begin: what is not there is the user's program.
+_NETWORKS = os.path.join(os.path.dirname(_HERE), "nn")
+OURS = tuple(f"{folder}{sep}" for folder in (_HERE, _NETWORKS) for sep in "/\\")
 
 
 class ShapeError(ValueError):
@@ -39,3 +52,47 @@ class AnomalyError(FloatingPointError):
     filename: str | None = None
     line: int | None = None
     module = ""
+
+
+class TrainingWarning(UserWarning):
+    """A program that runs, but hardly does what was meant: a mistake of training, by its code.
+
+    Python shows a warning once for each line of the program. To switch one off, by its code:
+
+    >>> import warnings
+    >>> warnings.filterwarnings("ignore", message=r"\\[gradients-not-zeroed\\]")
+
+    code: under which `docs/mistakes.md` explains it.
+    """
+
+    code = ""
+
+
+Coded = TypeVar("Coded", bound=Exception)
+
+
+def coded(error: Coded, code: str) -> Coded:
+    """The error with the code of a mistake, under which `docs/mistakes.md` explains it."""
+    error.code = code  # type: ignore[attr-defined]
+    error.add_note(f"[{code}] is explained in docs/mistakes.md")
+    return error
+
+
+def warn(code: str, message: str) -> None:
+    """Warn of a mistake, at the line of the user's program that led to it."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(OURS):
+        frame = frame.f_back
+    warning = TrainingWarning(f"[{code}] {message}")
+    warning.code = code
+    if frame is None:
+        warnings.warn(warning, stacklevel=2)
+        return
+    warnings.warn_explicit(
+        warning,
+        TrainingWarning,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=frame.f_globals.get("__name__", "unknown"),
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )

@@ -14,6 +14,7 @@ from tinygrad_sm.errors import DtypeError, ShapeError
 from tinygrad_sm.methods.base import one_axis
 from tinygrad_sm.methods.linear_algebra import einsum as _einsum
 from tinygrad_sm.methods.linear_algebra import shape_of
+from tinygrad_sm.spelling import hints_keywords
 from tinygrad_sm.tensor import Tensor
 
 _TENSORS = {Tensor}  # the types of operands that need no change
@@ -276,6 +277,7 @@ def _several(tensors: Any, name: str) -> tuple[Tensor, ...]:
     return tuple([x if isinstance(x, Tensor) else like(x) for x in tensors])
 
 
+@hints_keywords
 def cat(tensors: Any, axis: int = 0) -> Tensor:
     """Join tensors along an axis; all other axes have equal lengths.
 
@@ -300,16 +302,19 @@ def cat(tensors: Any, axis: int = 0) -> Tensor:
         raise
 
 
+@hints_keywords
 def concat(tensors: Any, axis: int = 0) -> Tensor:
     """The same as `cat`."""
     return cat(tensors, axis)
 
 
+@hints_keywords
 def concatenate(tensors: Any, axis: int = 0) -> Tensor:
     """The same as `cat`."""
     return cat(tensors, axis)
 
 
+@hints_keywords
 def stack(tensors: Any, axis: int = 0) -> Tensor:
     """Join tensors of one shape along a new axis. Derivative: for each tensor its slice of g.
 

@@ -13,10 +13,12 @@ n1 loss multiply ('n0', 'n0') 1.0
 from __future__ import annotations
 
 import ast
+import contextlib
+import gc
 import inspect
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from operator import attrgetter
@@ -33,6 +35,8 @@ from tinygrad_sm.ops import elementwise as elementwise_ops
 from tinygrad_sm.tensor import Tensor
 
 Array = npt.NDArray[Any]
+# How large the gradient is that flows back along each arrow: by node, and which of its inputs.
+Flows = dict[tuple[str, int], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,21 @@ class Graph:
         chosen = [t for t in self._tensors if self._ids[t] in ids]
         gradients, notes = _gradients(self._root, [t for t in chosen if t in self._places])
         return [self._node(t, gradients.get(t), notes.get(t)) for t in chosen]
+
+    def flows(self, nodes: Iterable[Node]) -> Flows:
+        """How large a gradient each of these nodes, with their gradients, hands on to its inputs:
+        the largest absolute value. A node may have been changed in everything but its id."""
+        tensors = {id_: t for t, id_ in self._ids.items()}
+        flows: Flows = {}
+        for node in nodes:
+            t = tensors.get(node.id)
+            if t is None or t._op is None or node.gradient is None:
+                continue
+            # A value was changed since: nothing is known.
+            with contextlib.suppress(GradientError), np.errstate(all="ignore"):
+                for place, _, _, gradient in _contributions(t, node.gradient):
+                    flows[node.id, place] = float(np.abs(gradient).max(initial=0))
+        return flows
 
     def backward_turns(self) -> list[Turn]:
         """The backward pass once more, in its order, with all that lies between g and a gradient.
@@ -352,6 +371,34 @@ def _scopes(t: Tensor) -> Iterator[tuple[Any, int]]:
     while scope is not None:
         module, start, scope = scope
         yield module, start
+
+
+def parameter_names(root: Tensor) -> dict[Tensor, str]:
+    """The dotted names of the parameters that a tensor was computed from."""
+    return _modules(_all_ancestors(root))[1]
+
+
+def is_used(tensors: list[Tensor]) -> bool:
+    """Whether a result that is alive was computed from one of these tensors."""
+    wanted = {*tensors}
+    alive = (x for x in gc.get_objects() if isinstance(x, Tensor))
+    return any(not wanted.isdisjoint(x._inputs) for x in alive)
+
+
+def calls_before(tensor: Tensor) -> list[tuple[tuple[int, ...], Any]]:
+    """The shapes on the way to a tensor, along first inputs: first that of the start, with None,
+    then that of each module's result, with the module.
+
+    For an error inside a model; only the last few calls are told.
+    """
+    calls: list[tuple[tuple[int, ...], Any]] = []
+    t = tensor
+    while True:
+        calls += [(t.shape, module) for module, _ in reversed([*_scopes(t)])]
+        if not t._inputs or len(calls) > 50:
+            break
+        t = t._inputs[0]
+    return [(t.shape, None), *reversed(calls)]
 
 
 def _named(module: Any, method: str) -> Iterator[tuple[str, Any]]:

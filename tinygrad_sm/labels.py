@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_sm.errors import DtypeError, LabelError, ShapeError
+from tinygrad_sm.errors import DtypeError, LabelError, ShapeError, coded
 from tinygrad_sm.values import as_array
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -80,21 +80,26 @@ def is_index_target(
         return False
     probabilities = f"class probabilities of shape {shape}"
     if labels == wanted:
-        raise DtypeError(
+        wrong = DtypeError(
             f"the labels have dtype {target.dtype}, but a class index is an integer. "
             f"Use labels.astype(int){f', or pass {probabilities}' if soft else ''}"
         )
-    hint = ""
+        raise coded(wrong, "labels-not-integers")
+    hint, code = "", "labels-of-other-shape"
     if labels == shape:
+        code = "labels-one-hot"
         hint = " Of one-hot rows, labels.argmax(axis=1) gives the indices."
     if labels == (*wanted, 1):
+        code = "labels-with-extra-axis"
         hint = " The labels have an extra axis of length 1: use labels.squeeze(-1)."
     elif len(labels) == len(wanted) and len(shape) > 1 and labels[:1] != shape[:1]:
+        code = "labels-of-other-length"
         hint = f" There are {shape[0]} rows of scores but {labels[0]} labels."
-    raise ShapeError(
+    error = ShapeError(
         f"labels of shape {labels} do not fit scores of shape {shape}: {loss} needs "
         f"class indices of shape {wanted}{f' or {probabilities}' if soft else ''}.{hint}"
     )
+    raise coded(error, code)
 
 
 def as_indices(target: Any, classes: int, ignore_index: Any) -> Any:
@@ -113,13 +118,16 @@ def check_in_range(labels: Array, classes: int, counted: Any) -> None:
     where = tuple(int(i) for i in np.argwhere(wrong)[0])
     label = int(labels[where])
     row = f"row {where[0]}" if len(where) == 1 else f"position {where}" if where else "the target"
-    hint = ""
+    hint, code = "", "labels-out-of-range"
     if label == classes and labels[counted].min() >= 1:
-        hint = " Labels that count from 1 need labels - 1."
-    raise LabelError(
+        hint, code = " Labels that count from 1 need labels - 1.", "labels-from-1"
+    elif label < 0:
+        hint = f" To leave such rows out, pass ignore_index={label}."
+    error = LabelError(
         f"label {label} at {row} is not a class: with {classes} classes, labels run from 0 to "
         f"{classes - 1}.{hint}"
     )
+    raise coded(error, code)
 
 
 def check_probabilities(scores: Array, target: Array) -> None:

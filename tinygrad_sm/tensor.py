@@ -13,6 +13,7 @@ array([2., 4., 6.], dtype=float32)
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import Any, ClassVar, cast
@@ -20,7 +21,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_sm import ops
+from tinygrad_sm import ops, spelling
 from tinygrad_sm.autograd import (
     Version,
     backpropagate,
@@ -30,7 +31,8 @@ from tinygrad_sm.autograd import (
     recording,
     writing,
 )
-from tinygrad_sm.errors import DtypeError, GradientError, ShapeError
+from tinygrad_sm.errors import DtypeError, GradientError, ShapeError, coded
+from tinygrad_sm.kept_losses import look_for_kept_losses
 from tinygrad_sm.methods import (
     Convolution,
     Elementwise,
@@ -89,6 +91,7 @@ class Tensor(
         "_backward_seed",
         "_data",
         "_grad",
+        "_grad_use",
         "_hooks",
         "_inputs",
         "_op",
@@ -103,6 +106,7 @@ class Tensor(
 
     _data: Array
     _grad: Array | None
+    _grad_use: int  # of a gradient: 0 new, 1 used by an optimizer, 2 added to after that
     _requires_grad: bool
     _op: ops.Op | None  # the operation that made it; None for a leaf
     _inputs: tuple[Tensor, ...]  # what the operation was applied to, in order
@@ -194,7 +198,13 @@ class Tensor(
                     f"a gradient of shape {value.shape} does not fit {self._describe()}: "
                     "a gradient has the shape of its tensor"
                 )
+            self._grad_use = 0
         self._grad = value
+
+    @property
+    def grad_is_stale(self) -> bool:
+        """Whether a backward pass added to a gradient that an optimizer had used already."""
+        return self._grad is not None and getattr(self, "_grad_use", 0) == 2
 
     @property
     def requires_grad(self) -> bool:
@@ -282,7 +292,13 @@ class Tensor(
         return self._data.tolist()
 
     def __float__(self) -> float:
-        return float(self.item())
+        if self._data.size != 1:
+            error = ShapeError(
+                "float() and the functions of math need a tensor of one element, this one has "
+                f"shape {self.shape}: write x.exp(), not math.exp(x), or pick one by its index"
+            )
+            raise coded(error, "many-for-one")
+        return float(self._data.item())
 
     def __int__(self) -> int:
         return int(self.item())
@@ -294,10 +310,11 @@ class Tensor(
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
-            raise ShapeError(
+            error = ShapeError(
                 f"a tensor of shape {self.shape} is neither true nor false; "
                 "compare one element, or reduce it with .all() or .any()"
             )
+            raise coded(error, "many-for-one")
         return bool(self._data.item())
 
     def __len__(self) -> int:
@@ -306,6 +323,12 @@ class Tensor(
         return len(self._data)
 
     def __iter__(self) -> Iterator[Tensor]:
+        if not self._data.ndim:
+            error = DtypeError(
+                "a tensor with no axes is a single number: there is nothing to iterate over. "
+                "x.item() gives the number, x.reshape(1) a vector of it"
+            )
+            raise coded(error, "many-for-one")
         return (self[i] for i in range(len(self)))
 
     def __format__(self, spec: str) -> str:
@@ -365,6 +388,8 @@ class Tensor(
                 "it was not computed from a tensor with requires_grad=True, or was computed "
                 "under no_grad()"
             )
+        if not _backwards() & 15:  # once in a while
+            look_for_kept_losses(self)
         seed = self._backward_seed = self._seed(gradient)
         gradients: dict[Tensor, Any] = {self: seed}
         retained: dict[Tensor, Any] = {}
@@ -552,10 +577,12 @@ class Tensor(
         self.data = values
 
 
-def note_writes(tensors: Iterable[Tensor]) -> None:
+def note_writes(tensors: Iterable[Tensor], gradients_used: bool = False) -> None:
     """Note that the values of tensors were changed in place, as an optimizer's step does.
 
     A graph that used the old values then refuses to go back.
+
+    gradients_used: the change was a step down the gradients, which are to be forgotten now.
 
     >>> w = Tensor([1.0, 2.0], requires_grad=True)
     >>> loss = (w * w).sum()
@@ -569,6 +596,8 @@ def note_writes(tensors: Iterable[Tensor]) -> None:
             if t._version is None:
                 t._version = Version()
             t._version.number = number
+            if gradients_used:
+                t._grad_use = 1
 
 
 def _hand_out(gradients: dict[Tensor, Any]) -> None:
@@ -576,11 +605,14 @@ def _hand_out(gradients: dict[Tensor, Any]) -> None:
     shared = len(gradients) > len(set(map(id, gradients.values())))
     for tensor, g in gradients.items():
         if tensor._grad is not None:
+            if getattr(tensor, "_grad_use", 0) == 1:
+                tensor._grad_use = 2 if tensor._grad.any() else 0
             tensor._grad += g
-        elif shared or type(g) is not np.ndarray or g.base is not None or not g.flags.carray:
-            tensor._grad = np.array(g, order="C")
-        else:
-            tensor._grad = g
+            continue
+        if shared or type(g) is not np.ndarray or g.base is not None or not g.flags.carray:
+            g = np.array(g, order="C")
+        tensor._grad = g
+        tensor._grad_use = 0
 
 
 def _rebuild(cls: type[Tensor], data: Array, requires_grad: bool, grad: Any, name: Any) -> Tensor:
@@ -596,6 +628,7 @@ def _rebuild(cls: type[Tensor], data: Array, requires_grad: bool, grad: Any, nam
 # `Tensor._unary` above and `binary`.
 
 _new = Tensor.__new__
+_backwards = itertools.count(1).__next__
 _values = attrgetter("_data")
 _NUMERIC = (Tensor, np.ndarray, np.generic, float, int, list, tuple)
 
@@ -668,6 +701,8 @@ def apply(
         t._version = inputs[0]._version or inputs[0]._share_version()
     return t
 
+
+spelling.explain_missing(Tensor, spelling.TENSOR)
 
 # The methods of other files call it as self._record.
 Tensor._record = staticmethod(apply)  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ with its thresholds; `report.py` writes text and HTML.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from nn.diagnosis.checks import Finding, findings
@@ -18,6 +19,7 @@ from nn.diagnosis.measure import Layer, measure
 from nn.diagnosis.report import Report
 from nn.module import Module
 from nn.optim import SGD, Optimizer
+from tinygrad_sm import TrainingWarning
 
 __all__ = ["Finding", "Layer", "Report", "diagnose"]
 
@@ -107,5 +109,7 @@ def diagnose(
         optimizer = SGD(trainable, lr=lr)
     if optimizer is not None and not set(optimizer.params) & set(model.parameters()):
         raise ValueError("the optimizer has none of the model's parameters")
-    seen = measure(model, loss_fn, x, y, optimizer, overfit_steps)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrainingWarning)  # the report says it
+        seen = measure(model, loss_fn, x, y, optimizer, overfit_steps)
     return Report(seen, findings(seen))

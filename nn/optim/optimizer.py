@@ -20,8 +20,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nn.mistakes import look_at_step
 from nn.module import Parameter
 from tinygrad_sm import Tensor, enable_grad, note_writes
+from tinygrad_sm.errors import warn
 
 Array = npt.NDArray[Any]
 Group = dict[str, Any]  # "params" and the options for them
@@ -95,6 +97,7 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self.state: dict[Tensor, State] = {}
         self._numbers: dict[np.dtype[Any], Numbers] = {}
+        self._first_steps = 10  # those in which to look for mistakes
         params = list(params)
         if not params:
             raise ValueError("an optimizer needs at least one parameter, got an empty list")
@@ -202,7 +205,17 @@ class Optimizer:
                         g = _direction(data, g, state, group)
                     update_one(data, g, state, group)
         finally:
-            note_writes(changed)  # graphs that used the old values shall know
+            stale = bool(changed) and changed[0].grad_is_stale
+            note_writes(changed, gradients_used=True)  # graphs that used the old values shall know
+        if stale:
+            warn(
+                "gradients-not-zeroed",
+                "the gradients of the last step were still there, and backward() added to them. "
+                "Call optimizer.zero_grad() before loss.backward().",
+            )
+        if self._first_steps:
+            self._first_steps -= 1
+            look_at_step(self.params, states, last=not self._first_steps)
         return loss
 
     def update_one(self, p: Array, g: Array, state: State, group: Group) -> None:

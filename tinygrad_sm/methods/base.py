@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from tinygrad_sm import ops
 from tinygrad_sm.errors import DtypeError, ShapeError
+from tinygrad_sm.spelling import hints_keywords
 
 if TYPE_CHECKING:
     from tinygrad_sm.tensor import Tensor
@@ -18,14 +20,29 @@ if TYPE_CHECKING:
 Axis = int | tuple[int, ...] | None
 
 
+def _takes_axis(method: FunctionType) -> bool:
+    code = method.__code__
+    return any(
+        "axis" in name or name == "keepdims" for name in code.co_varnames[: code.co_argcount]
+    )
+
+
 class Methods:
     """The base of the method classes. What it promises to have is written in `tensor.py`."""
 
     __slots__ = ()
 
+    def __init_subclass__(cls) -> None:
+        """Methods that take an axis say so when they are given a dim."""
+        super().__init_subclass__()
+        for name, method in [*vars(cls).items()]:
+            if isinstance(method, FunctionType) and _takes_axis(method):
+                setattr(cls, name, hints_keywords(method))
+
     if TYPE_CHECKING:
         _data: np.ndarray[Any, np.dtype[Any]]
         _saved: Any
+        _op: ops.Op | None
 
         @property
         def shape(self) -> tuple[int, ...]: ...

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_sm import labels, ops
-from tinygrad_sm.errors import DtypeError, LabelError, ShapeError
+from tinygrad_sm.errors import DtypeError, LabelError, ShapeError, coded
 from tinygrad_sm.methods.base import Methods, as_reduction
 from tinygrad_sm.values import as_array
 
@@ -321,7 +321,8 @@ def _shapes_differ(loss: str, x: tuple[int, ...], t: tuple[int, ...]) -> ShapeEr
         fix = f"If the target is to be repeated, use target.expand({x})."
     else:
         fix = "Each prediction needs a target of its own."
-    return ShapeError(f"{loss}: predictions of shape {x} and a target of shape {t} differ. {fix}")
+    error = ShapeError(f"{loss}: predictions of shape {x} and a target of shape {t} differ. {fix}")
+    return coded(error, "loss-of-other-shape")
 
 
 def _stretches(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_sm import labels, ops
-from tinygrad_sm.errors import DtypeError
+from tinygrad_sm.errors import DtypeError, warn
 from tinygrad_sm.methods.base import Axis, Methods, as_axis, as_reduction, one_axis
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ class Softmax(Methods):
         """
         if reduction != "mean":
             as_reduction(reduction)
+        if self._op in _NO_SCORES:
+            check_scores(self)
         if not isinstance(target, Methods):
             target = self._coerced(labels.as_target(target, self._data.dtype))
         scores, given = self._data, target._data
@@ -118,6 +120,23 @@ class Softmax(Methods):
             if weight is not None:
                 distribution = distribution * factors.reshape(-1, *(1,) * max(scores.ndim - 2, 0))
         return self._apply(ops.soft_cross_entropy, distribution, reduction=reduction, count=count)
+
+
+_PROBABILITIES = {ops.softmax, ops.log_softmax, ops.sigmoid}
+_NO_SCORES = {*_PROBABILITIES, ops.reshape, ops.permute, ops.getitem}
+
+
+def check_scores(x: Any) -> None:
+    """Warn if scores are probabilities, perhaps in another shape or some of them only."""
+    while x._op in _NO_SCORES and x._op not in _PROBABILITIES:
+        x = x._inputs[0]
+    if x._op in _PROBABILITIES:
+        warn(
+            "probabilities-as-scores",
+            f"the loss got the result of {x._op.name}, but takes the scores themselves and applies "
+            f"the {'sigmoid' if x._op is ops.sigmoid else 'softmax'} itself: leave "
+            f"{x._op.name} out before the loss.",
+        )
 
 
 def _softmax_axis(x: Methods, axis: Any) -> Any:

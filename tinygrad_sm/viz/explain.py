@@ -12,13 +12,15 @@ from typing import Any
 
 from tinygrad_sm.graph import Graph, Module
 from tinygrad_sm.tensor import Tensor
-from tinygrad_sm.viz.draw import _title
-from tinygrad_sm.viz.fold import is_inlined
+from tinygrad_sm.viz.draw import _held, _title
+from tinygrad_sm.viz.fold import Box
 from tinygrad_sm.viz.layout import layout
 from tinygrad_sm.viz.numbers import written
 from tinygrad_sm.viz.steps import Story
 from tinygrad_sm.viz.text import clean
 from tinygrad_sm.viz.words import expression
+
+WIDEST = 26  # letters of a heading
 
 
 def explain(
@@ -34,8 +36,8 @@ def explain(
 
     path: of the page, one HTML file that needs no network.
     title: its heading.
-    max_nodes: a larger graph is refused, for nobody steps through a thousand nodes; None for no
-        limit.
+    max_nodes: in a larger graph, module calls and runs of the same operation are folded into one
+        box each, and are one step in each direction; None folds nothing.
     lr: the learning rate; with it the page ends with the update, parameter − lr · gradient.
 
     Returns the path. It is best written before an optimizer changes the values; `backward()` need
@@ -62,68 +64,65 @@ def _data(
 ) -> dict[str, Any]:
     """All that the page shows."""
     graph = Graph(loss)
-    count = sum(not is_inlined(node) for node in graph.nodes)
-    if max_nodes is not None and count > max_nodes:
-        raise ValueError(
-            f"the graph has {count:,} nodes, too many to step through (max_nodes={max_nodes}). "
-            "Explain a smaller one: fewer layers, fewer time steps, or the loss of one sample; or "
-            "pass a larger max_nodes. draw(loss) shows a large graph folded."
-        )
-    story = Story(graph, lr)
+    story = Story(graph, lr, max_nodes)
     return {
         "title": clean(str(title), 200) if title else "Backpropagation, step by step",
-        "graph": _picture(graph, story),
+        "graph": _picture(story),
         "steps": story.steps,
         "arrays": story.arrays.records,
     }
 
 
-def _picture(graph: Graph, story: Story) -> dict[str, Any]:
+def _picture(story: Story) -> dict[str, Any]:
     """Boxes, arrows and frames with their places."""
     boxes: dict[str, dict[str, Any]] = {}
-    for node in graph.nodes:
-        if is_inlined(node) and node is not story.root:
-            continue
-        name = story.names[node.id]
-        head = f"{name} = {expression(node, story.names)}" if node.op else name
-        if len(head) > 26:
-            head = f"{name} = {clean(str(node.op), 22)}"
-        if len(head) > 26:
-            head = name
+    frames: dict[Module, list[str]] = {}
+    for box in story.boxes:
+        node = box.node
         single = node.value.size == 1
         shape = " × ".join(map(str, node.shape))
         gradient = story.gradients.get(node.id)
         boxes[node.id] = {
-            "kind": node.kind,
-            "head": head,
+            "kind": "folded" if box.folded else node.kind,
+            "head": _head(box, story.names),
             "value": written(node.value.item(), 4) if single else shape,
             "grad": None if gradient is None else written(gradient.item(), 4) if single else shape,
         }
-    sizes = {id_: _size(box) for id_, box in boxes.items()}
-    frames: dict[Module, list[str]] = {}
-    for node in graph.nodes:
-        for module in node.modules if node.id in boxes else ():
+        for module in box.frames:
+            assert isinstance(module, Module)  # not a Repeat: every block has its own steps
             frames.setdefault(module, []).append(node.id)
+    sizes = {id_: _size(record) for id_, record in boxes.items()}
     # A frame around a single operation, such as ReLU, would only repeat it.
     by_call = sorted(frames.items(), key=lambda frame: int(frame[0].id[1:]))
     frames = {module: ids for module, ids in by_call if len(ids) > 1}
-    edges = [e for e in story.edges if e[0] in boxes]
-    found = layout(sizes, edges, {m.id: ids for m, ids in frames.items()})
-    for id_, box in boxes.items():
+    found = layout(sizes, story.edges, {m.id: ids for m, ids in frames.items()})
+    for id_, record in boxes.items():
         (x, y), (width, height) = found.centres[id_], sizes[id_]
-        box["box"] = [_round(v) for v in (x - width / 2, y - height / 2, width, height)]
+        record["box"] = [_round(v) for v in (x - width / 2, y - height / 2, width, height)]
     titles = {m.id: _title(m) for m in frames}
     return {
         "size": [_round(v) for v in found.size],
         "boxes": boxes,
         "edges": [
             {"from": a, "to": b, "curve": [[_round(x), _round(y)] for x, y in curve]}
-            for (a, b), curve in zip(edges, found.curves, strict=True)
+            for (a, b), curve in zip(story.edges, found.curves, strict=True)
         ],
         "frames": [
             {"title": titles[i], "box": [_round(v) for v in box]} for i, box in found.frames.items()
         ],
     }
+
+
+def _head(box: Box, names: dict[str, str]) -> str:
+    """What a box computes, as far as there is room."""
+    name, node = names[box.node.id], box.node
+    if box.folded == "older":
+        return f"{len(box.nodes):,} older nodes"
+    if box.folded:
+        what = _held(box)[0]
+        return f"{name} = {what}" if len(f"{name} = {what}") <= WIDEST else clean(what, WIDEST)
+    whats = (expression(node, names), clean(node.op, 22)) if node.op else ()
+    return next((t for t in (f"{name} = {what}" for what in whats) if len(t) <= WIDEST), name)
 
 
 def _size(box: dict[str, Any]) -> tuple[float, float]:

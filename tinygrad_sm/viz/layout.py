@@ -14,7 +14,7 @@ from tinygrad_sm.viz.render import Drawing, RenderError
 
 Point = tuple[float, float]
 GAP = 28.0  # between two boxes of a layer
-STEP = 50.0  # between two layers
+STEP = 38.0  # between two layers
 FRAME = 10.0  # between a frame and what is in it; above there is a title
 
 

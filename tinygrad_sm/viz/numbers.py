@@ -49,7 +49,7 @@ def describe(array: Array) -> dict[str, Any]:
         return record | {"numbers": _written(rows, digits)}
     record |= _summary(array)
     record["corner"] = _written(rows[: CORNER[0], : CORNER[1]], 4)
-    return record | ({"heat": _heat_map(rows)} if array.dtype.kind in "fiub" else {})
+    return record | ({"heat": _heat_map(array)} if array.dtype.kind in "fiub" else {})
 
 
 def as_rows(array: Array) -> Array:
@@ -102,9 +102,10 @@ def _summary(array: Array) -> dict[str, Any]:
     } | (bins | broken)
 
 
-def _heat_map(rows: Array) -> dict[str, Any]:
-    """Colours as bytes: 1 … 255 for −largest … largest, 0 for what is not finite. A cell of a
-    large array is the mean of a block."""
+def _heat_map(array: Array) -> dict[str, Any]:
+    """Colours as bytes: 1 … 255 for −largest … largest, 0 for what is not finite. Of more than two
+    axes, the last two are a tile; a cell of a large matrix is the mean of a block."""
+    rows, tiles = _tiles(array)
     height, width = (-(-n // HEAT) for n in rows.shape)
     rows = rows.astype(float)
     with np.errstate(all="ignore"):
@@ -121,6 +122,23 @@ def _heat_map(rows: Array) -> dict[str, Any]:
         "rows": rows.shape[0],
         "columns": rows.shape[1],
         "block": [height, width],
+        "least": written(-largest.item() if (rows < 0).any() else 0, 3),
         "largest": written(largest.item(), 3),
         "cells": base64.b64encode(cells.tobytes()).decode(),
-    }
+    } | tiles
+
+
+def _tiles(array: Array) -> tuple[Array, dict[str, Any]]:
+    """A matrix to paint: images and filters side by side and below each other, as many as there is
+    room for; all other arrays as rows."""
+    *_, height, width = shape = (1, 1, *array.shape)
+    if array.ndim < 3 or 1 in (height, width) or max(height, width) > HEAT // 2:
+        return as_rows(array), {}
+    down, across = math.prod(shape[:-3]), shape[-3]
+    if across == 1:
+        down, across = 1, down
+    tiles = array.reshape(down, across, height, width)
+    tiles = tiles[: HEAT // height, : HEAT // width]
+    shown = tiles.shape[0] * tiles.shape[1]
+    rows = tiles.transpose(0, 2, 1, 3).reshape(-1, tiles.shape[1] * width)
+    return rows, {"tile": [height, width], "tiles": [shown, down * across]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             )
         except _FAILURES as error:
             data = _in_process(self.source, format, engine, error, "Its DOT text is in .source.")
+        if format == "svg":
+            data = _scalable(data)
         return data.decode(encoding) if encoding else data
 
     def render(
@@ -102,6 +105,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
                 raise_if_result_exists=raise_if_result_exists,
                 overwrite_source=overwrite_source,
             )
+            if picture.endswith(".svg"):
+                Path(picture).write_bytes(_scalable(Path(picture).read_bytes()))
             return picture
         except FileExistsError:
             raise
@@ -115,7 +120,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             format = format or self.format
             target = Path(f"{self.filepath}.{format}")
         kept = f"Its DOT text is kept in {self.filepath}."
-        target.write_bytes(_in_process(self.source, format, engine or self.engine, failure, kept))
+        data = _in_process(self.source, format, engine or self.engine, failure, kept)
+        target.write_bytes(_scalable(data) if format == "svg" else data)
         if cleanup:
             Path(self.filepath).unlink()
         if view or quiet_view:
@@ -129,6 +135,12 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             return bundle
         except RenderError as error:
             return {"text/plain": f"{error}\n\n{self.source}"}
+
+
+def _scalable(svg: bytes) -> bytes:
+    """Let a picture shrink to the width of what it stands in."""
+    size = rb'(<svg width="[\d.]+pt") height="[\d.]+pt"'
+    return re.sub(size, rb'\1 style="max-width:100%;height:auto"', svg, count=1)
 
 
 def _in_process(source: str, format: str, engine: str, failure: Exception, kept: str) -> bytes:

@@ -6,11 +6,11 @@ from __future__ import annotations
 def number(value: float, digits: int = 4) -> str:
     """A number with four significant digits, or as many as asked for, and a real minus sign.
 
-    >>> number(-0.123456)
-    '−0.1235'
+    >>> number(-0.123456), number(float("nan")), number(float("inf"))
+    ('−0.1235', 'NaN', '∞')
     """
-    text = str(value) if isinstance(value, bool | int) else f"{value:.{digits}g}"
-    return text.replace("-", "−")
+    text = str(value) if isinstance(value, bool | int) else f"{value + 0.0:.{digits}g}"
+    return text.replace("-", "−").replace("nan", "NaN").replace("inf", "∞")
 
 
 def clean(text: str, length: int = 60) -> str:

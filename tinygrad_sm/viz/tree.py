@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_sm.graph import Array, Graph, Module, Node
 from tinygrad_sm.tensor import Tensor
 from tinygrad_sm.viz.draw import _held, _title
-from tinygrad_sm.viz.fold import Box, fold, is_inlined
+from tinygrad_sm.viz.fold import Box, Repeat, fold, is_inlined
 from tinygrad_sm.viz.text import clean, number
 from tinygrad_sm.viz.words import expression, labels
 
@@ -32,8 +32,9 @@ class Text(str):
 def summary(tensor: Tensor, *, max_nodes: int | None = 80) -> Text:
     """What a tensor was computed from, line by line as text: `draw` for a terminal.
 
-    max_nodes: a larger graph is folded as `draw` folds it: first a module becomes one line, then
-        a run of the same operation, and at last the oldest part. None never folds.
+    max_nodes: a larger graph is folded as `draw` folds it: of repeated blocks only the last is
+        shown; if that is not enough a module becomes one line, and at last the oldest part. None
+        never folds.
 
     Modules are branches. An operation is written as a formula and has a name, v1, v2, … if none
     was given, by which the lines below refer to it. A number is shown as it is, an array as its
@@ -112,9 +113,9 @@ def _names(nodes: list[Node]) -> dict[str, str]:
 def _in_order(boxes: list[Box]) -> list[Box]:
     """Operations in the order of the computation, and each leaf before the first use of it, or
     before the branch in which that is."""
-    start: dict[Box | Module, int] = {}
+    start: dict[Box | Module | Repeat, int] = {}
     for i, box in enumerate(boxes):
-        if box.what is not None or box.folded:
+        if box.what is not None or box.folded == "older":
             start[box] = i
             for module in box.frames:
                 start.setdefault(module, i)
@@ -133,17 +134,22 @@ def _branches(
     boxes: list[Box], names: dict[str, str], depth: int = 0, indent: str = ""
 ) -> Iterator[tuple[str, Box | None]]:
     """The lines of the tree: a branch for each module, and in it a line for each box."""
-    branches: dict[Module | Box, list[Box]] = {}
+    branches: dict[Module | Repeat | Box, list[Box]] = {}
     for box in boxes:
         frames = box.frames[:DEEPEST]
         branches.setdefault(frames[depth] if len(frames) > depth else box, []).append(box)
     for i, (branch, inside) in enumerate(branches.items(), 1):
         fork, below = ("├─ ", "│  ") if i < len(branches) else ("└─ ", "   ")
-        if isinstance(branch, Module):
-            yield indent + fork + _title(branch), None
-            yield from _branches(inside, names, depth + 1, indent + below)
+        if isinstance(branch, Box):
+            line = _line(branch.copies[-1] if branch.copies else branch, names)
+            yield indent + fork + line, branch
+            continue
+        if isinstance(branch, Repeat):
+            title = f"× {branch.times:,} blocks, the last:"
         else:
-            yield indent + fork + _line(branch, names), branch
+            title = _title(branch)
+        yield indent + fork + title, None
+        yield from _branches(inside, names, depth + 1, indent + below)
 
 
 def _line(box: Box, names: dict[str, str]) -> str:

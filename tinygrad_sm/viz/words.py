@@ -9,8 +9,8 @@ import tinygrad_sm
 from tinygrad_sm import ops
 from tinygrad_sm.graph import Array, Node, _rules
 from tinygrad_sm.tensor import Tensor
-from tinygrad_sm.viz.draw import SYMBOLS, _setting, _settings
-from tinygrad_sm.viz.fold import is_inlined
+from tinygrad_sm.viz.draw import SYMBOLS, _held, _setting, _settings
+from tinygrad_sm.viz.fold import Box, is_inlined
 from tinygrad_sm.viz.text import clean, number
 
 # How an operation is written, where that is not name(inputs).
@@ -32,8 +32,8 @@ SAYS = {
     "multiply": "The two are multiplied.",
     "divide": "The first is divided by the second.",
     "power": "The base, multiplied by itself as often as the exponent says.",
-    "linear": "Each row x of the input gets a score x Wᵀ + b from each row of the weight: the "
-    "products of its elements with that row's, added up, and the bias added.",
+    "linear": "Each row of the input gets a score from each row of the weight: the products of "
+    "their elements, added up, and the bias added.",
     "mean": "The average of all elements: they are added up and divided by how many there are.",
     "sum": "All elements are added up.",
     "getitem": "Some of the elements are picked.",
@@ -102,7 +102,7 @@ def labels(nodes: list[Node]) -> dict[str, str]:
         if node.name:
             found[node.id] = clean(str(node.name), 24)
         elif is_inlined(node):
-            found[node.id] = number(node.value.item())
+            found[node.id] = number(node.value.item(), 6)
         elif node.kind == "loss":
             found[node.id] = "loss" if "loss" not in names else "the loss"
         else:
@@ -119,11 +119,11 @@ def expression(node: Node, names: dict[str, str]) -> str:
     if op in SYMBOLS and len(inputs) == 2:
         return f"{inputs[0]} {SYMBOLS[op]} {inputs[1]}"
     if op == "linear":
-        return f"{inputs[0]} · {inputs[1]}ᵀ" + "".join(f" + {bias}" for bias in inputs[2:])
+        return f"{inputs[0]} @ {inputs[1]}ᵀ" + "".join(f" + {bias}" for bias in inputs[2:])
     if op == "getitem":
         key = node.attributes["key"]
         return f"{inputs[0]}[{', '.join(map(_setting, key if isinstance(key, tuple) else (key,)))}]"
-    settings = _settings(node)
+    settings = [text for text in _settings(node) if text != "reduction=mean"]  # as mostly
     if op in FORMULAS and not settings:
         return FORMULAS[op].format(*inputs)
     return f"{clean(str(node.op), 30)}({', '.join(inputs + settings)})"
@@ -158,6 +158,7 @@ def mathematics(rule: str) -> str:
     """
     if not is_formula(rule):
         rule = re.sub("^The ", "the ", rule.split(": ")[0])
+    rule = re.sub(r" \*\* 2\b(?!\.)", "²", rule)
     rule = rule.rstrip(".").replace(" ** ", "^").replace(" * ", " · ").replace("-", "−")
     return re.sub(r"\bmath\.", "", rule)
 
@@ -187,12 +188,18 @@ def known(node: Node) -> str:
     return op.name if op and _rules(op, len(node.inputs)) == node.rules else ""
 
 
-def rule_of(node: Node, place: int) -> str:
+def rule_of(node: Node, place: int, inputs: list[Node]) -> str:
     """The derivative rule for an input, in words or as a formula."""
     op = known(node)
     if op == "cross_entropy" and place == 0:
         is_mean = node.attributes.get("reduction", "mean") == "mean"
         return "g · (p − onehot) / N" if is_mean else "g · (p − onehot)"
+    if op == "power" and place == 0 and is_inlined(inputs[1]) and inputs[1].value in (2, 3):
+        return "g * 2 * a" if inputs[1].value == 2 else "g * 3 * a ** 2"
+    if op == "matmul" and all(x.value.ndim == 2 for x in inputs):
+        return ("g @ bᵀ", "aᵀ @ g")[place]
+    if op == "linear":
+        return ("g @ weight", "gᵀ @ x", "the sum of the rows of g")[place]
     rule = RULES.get(op) or node.rules
     text = rule if isinstance(rule, str) else "".join(rule[place : place + 1])
     return text.replace("zeros_like(g)", "0")
@@ -207,6 +214,16 @@ def says(node: Node) -> str:
     method = getattr(Tensor, op, None) or getattr(tinygrad_sm, op, None) if op else None
     text = (getattr(method, "__doc__", None) or "").strip().split("\n")[0]
     return re.split(r" (?:No d|D)erivatives?\b", text)[0]
+
+
+def in_words(box: Box) -> str:
+    """What a folded box stands for."""
+    if box.folded == "older":
+        return f"The beginning of the computation, {len(box.nodes):,} nodes, is one step here."
+    if box.folded == "run":
+        return f"{box.length:,} times {box.what}, one after the other, are one step here."
+    title, counts = _held(box)
+    return f"{title} is one step here: {counts}."
 
 
 def along(x: Node, y: Node) -> str:

@@ -24,7 +24,7 @@
     return e;
   }
   const valueOf = (text) =>
-    Number(text.replace("−", "-").replace("∞", "Infinity").replace("True", "1").replace("False", "0"));
+    Number(text.replaceAll("−", "-").replace("∞", "Infinity").replace("True", "1").replace("False", "0"));
   const sizeOf = (shape) => (shape.length ? shape.join(" × ") : "");
 
   /* ---- arrays ------------------------------------------------------------------------------ */
@@ -57,38 +57,52 @@
     return text.split(",").map(Number);
   }
 
+  /* Between two tiles a line of cells stays empty. */
+  const place = (i, tile) => (tile ? i + Math.floor(i / tile) : i);
+
   function paint(canvas, heat) {
     const bytes = atob(heat.cells);
     const [low, zero, high, broken] = ["--negative", "--zero", "--positive", "--broken"].map(channels);
+    const [tileRows, tileColumns] = heat.tile || [0, 0];
     const context = canvas.getContext("2d");
-    const image = context.createImageData(heat.columns, heat.rows);
+    const image = context.createImageData(canvas.width, canvas.height);
     for (let i = 0; i < bytes.length; i++) {
       const byte = bytes.charCodeAt(i), v = (byte - 128) / 127;
+      const row = place(Math.floor(i / heat.columns), tileRows), column = place(i % heat.columns, tileColumns);
+      const at = 4 * (row * canvas.width + column);
       const end = v < 0 ? low : high;
       for (let c = 0; c < 3; c++) {
-        image.data[4 * i + c] = byte ? zero[c] + Math.abs(v) * (end[c] - zero[c]) : broken[c];
+        image.data[at + c] = byte ? zero[c] + Math.abs(v) * (end[c] - zero[c]) : broken[c];
       }
-      image.data[4 * i + 3] = 255;
+      image.data[at + 3] = 255;
     }
     context.putImageData(image, 0, 0);
   }
 
   function heatMap(array, label) {
-    const heat = array.heat;
+    const heat = array.heat, [tileRows, tileColumns] = heat.tile || [0, 0];
+    const width = place(heat.columns - 1, tileColumns) + 1, height = place(heat.rows - 1, tileRows) + 1;
     const cell = (room, count, least) => Math.max(least, Math.min(14, Math.floor(room / count)));
+    let across = cell(200, width, 2), down = cell(160, height, 2);
+    if (heat.tile) across = down = Math.min(8, across, down);  // images keep their proportions
     const canvas = element("canvas", {
-      class: "heat", width: heat.columns, height: heat.rows, role: "img",
+      class: "heat", width, height, role: "img",
       "aria-label": `Heat map of ${label}: ${array.min} to ${array.max}, mean ${array.mean}`,
     });
-    canvas.style.width = `${heat.columns * cell(210, heat.columns, 3)}px`;
-    canvas.style.height = `${heat.rows * cell(160, heat.rows, 2)}px`;
+    canvas.style.width = `${width * across}px`;
+    canvas.style.height = `${height * down}px`;
     canvas.repaint = () => paint(canvas, heat);
     canvas.repaint();
-    const scale = element("div", { class: "scale" },
-      element("span", {}, `−${heat.largest}`), element("i"), element("span", {}, heat.largest));
+    const scale = element("div", { class: heat.least === "0" ? "scale positive" : "scale" },
+      element("span", {}, heat.least), element("i"), element("span", {}, heat.largest));
     const parts = [canvas, scale];
+    const fact = (text) => parts.push(element("div", { class: "facts" }, text));
     const [h, w] = heat.block;
-    if (h * w > 1) parts.push(element("div", { class: "facts" }, `a cell is the mean of ${h} × ${w} elements`));
+    if (h * w > 1) fact(`a cell is the mean of ${h} × ${w} elements`);
+    if (heat.tile) {
+      const [shown, all] = heat.tiles;
+      fact(`${shown < all ? `${shown} of ` : ""}${all} tiles of ${tileRows} × ${tileColumns}`);
+    }
     return parts;
   }
 
@@ -233,15 +247,16 @@
       boxes[id] = { g, value, grad, node };
     }
     $("canvas").append(svg);
+    $("folded").hidden = !Object.values(graph.boxes).some((node) => node.kind === "folded");
     return svg;
   }
 
   function fit() {
     const room = $("canvas").getBoundingClientRect();
     const width = Number(svg.dataset.width), height = Number(svg.dataset.height);
-    const across = (room.width - 34) / width, whole = Math.min(across, (room.height - 34) / height);
+    const across = (room.width - 34) / width, whole = (room.height - 34) / height;
     const phone = matchMedia("(max-width: 760px)").matches;
-    const scale = phone ? Math.max(0.64, Math.min(1, across)) : Math.max(0.72, Math.min(1.15, whole));
+    const scale = phone ? Math.max(0.64, Math.min(1, across)) : Math.max(0.72, Math.min(1.15, across, Math.max(0.85, whole)));
     svg.setAttribute("width", Math.round(width * scale));
     svg.setAttribute("height", Math.round(height * scale));
   }
@@ -276,18 +291,45 @@
       grad.textContent = grads.has(id) ? `grad ${node.grad}` : "";
       g.setAttribute("aria-label", [node.head, node.kind, value.textContent, grad.textContent].filter(Boolean).join(", "));
     }
-    const at = boxes[step.node] || boxes[step.target];
-    if (at) reveal(at.g);
+    const seen = [step.node, step.target].filter((id) => id in boxes).map((id) => boxes[id].g);
+    if (seen.length) reveal(seen);
   }
 
-  function reveal(g) {
-    const room = $("canvas"), outer = room.getBoundingClientRect(), inner = g.getBoundingClientRect();
+  /* Scroll to the middle of these boxes; if there is no room for all of them, to the first. */
+  function reveal(seen) {
+    const room = $("canvas"), outer = room.getBoundingClientRect();
+    const places = seen.map((g) => g.getBoundingClientRect());
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const offset = (start, end, length) => {
+      const first = Math.min(...places.map((p) => p[start])), last = Math.max(...places.map((p) => p[end]));
+      const [from, to] = last - first <= outer[length] ? [first, last] : [places[0][start], places[0][end]];
+      return (from + to) / 2 - outer[start] - outer[length] / 2;
+    };
     room.scrollTo({
-      left: room.scrollLeft + inner.left + inner.width / 2 - outer.left - outer.width / 2,
-      top: room.scrollTop + inner.top + inner.height / 2 - outer.top - outer.height / 2,
+      left: room.scrollLeft + offset("left", "right", "width"),
+      top: room.scrollTop + offset("top", "bottom", "height"),
       behavior: calm ? "auto" : "smooth",
     });
+  }
+
+  /* ---- the passes, above the slider -------------------------------------------------------- */
+
+  const PARTS = {
+    start: "Forward", forward: "Forward", backward: "Backward", result: "Result", update: "Result",
+  };
+
+  function drawPhases() {
+    for (const name of new Set(steps.map((step) => PARTS[step.phase]))) {
+      const count = steps.filter((step) => PARTS[step.phase] === name).length;
+      const part = element("span", { class: name.toLowerCase() }, count > steps.length / 8 ? name : "");
+      part.style.flexGrow = count;
+      $("phases").append(part);
+    }
+  }
+
+  function markPhase(phase) {
+    const name = PARTS[phase].toLowerCase();
+    for (const part of $("phases").children) part.classList.toggle("now", part.classList.contains(name));
   }
 
   /* ---- going from step to step ------------------------------------------------------------- */
@@ -300,6 +342,7 @@
     const step = steps[now];
     explain(step);
     mark(step);
+    markPhase(step.phase);
     $("slider").value = now;
     $("slider").setAttribute("aria-valuetext", `${now + 1} of ${steps.length}: ${step.title}`);
     $("count").textContent = `${now + 1} / ${steps.length}`;
@@ -342,6 +385,7 @@
   $("last").addEventListener("click", () => { stop(); go(steps.length - 1); });
   $("play").addEventListener("click", play);
   $("slider").max = steps.length - 1;
+  drawPhases();
   $("slider").addEventListener("input", (event) => { stop(); go(Number(event.target.value)); });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -1,0 +1,172 @@
+"""Common mistakes in building and training a network, put into words.
+
+Nothing here runs in a program without one: it is called where something failed, or in the first
+steps of an optimizer.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_sm import DtypeError, ShapeError, Tensor
+from tinygrad_sm.errors import coded, warn
+from tinygrad_sm.spelling import KEYWORDS
+
+if TYPE_CHECKING:
+    from nn.module import Module
+
+_NOT_HERE = {
+    "inplace": "no operation changes its input here: leave it out",
+    "device": "everything is on the CPU: leave it out",
+}
+
+
+# ---- making and calling modules ----------------------------------------------------------------
+
+
+def check_construction(kind: type, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """Raise TypeError if a module is made where it was to be called, or with foreign options."""
+    from nn.loss import Loss
+
+    name = f"nn.{kind.__name__}"
+    tensors = [isinstance(x, Tensor | np.ndarray) for x in arguments]
+    if tensors[:1] == [True] and (len(tensors) > 1 or not issubclass(kind, Loss)):
+        given = ", ".join(["x", "y", "z"][: len(tensors)])
+        error = TypeError(
+            f"{name}({given}) would make a module of these settings, and a Tensor is no setting. "
+            f"Make the module first, then call it: {name}(…)({given})"
+        )
+        raise coded(error, "module-not-made")
+    foreign = [key for key in options if key in KEYWORDS or key in _NOT_HERE]
+    for key in foreign:
+        known = inspect.signature(kind).parameters
+        if key not in known and (key in _NOT_HERE or KEYWORDS[key] in known):
+            hint = _NOT_HERE.get(key) or f"here it is {KEYWORDS[key]}=, as in NumPy"
+            raise coded(TypeError(f"{name} has no {key}=: {hint}"), "other-spelling")
+
+
+def explain_call(module: Module, inputs: tuple[Any, ...], error: Exception) -> None:
+    """Say more of an error that came out of a module's forward, or nothing."""
+    kind = type(module).__name__
+    if isinstance(error, AttributeError) and isinstance(error.obj, np.ndarray):
+        raise TypeError(  # it was asked for what only a Tensor has
+            f"{kind} takes Tensors, got a NumPy array: wrap it, as in Tensor(array)"
+        ) from error
+    if isinstance(error, TypeError) and str(error) in _UNCALLABLE:
+        plural = _UNCALLABLE[str(error)]
+        from nn.module import Module
+
+        for name, value in vars(module).items():
+            items = value.values() if isinstance(value, dict) else value
+            if isinstance(value, list | tuple | dict) and any(isinstance(m, Module) for m in items):
+                better = TypeError(
+                    f"{kind}.{name} is a {plural} of modules, and a {plural} cannot be called. "
+                    f"Make it one module, nn.Sequential(…), or call one after the other: "
+                    f"for layer in self.{name}: x = layer(x)"
+                )
+                raise coded(better, "list-called") from error
+    if isinstance(error, ShapeError | DtypeError):
+        _add_path(module, inputs, error)
+
+
+_UNCALLABLE = {f"'{kind}' object is not callable": kind for kind in ("list", "tuple", "dict")}
+
+
+def _add_path(outer: Module, inputs: tuple[Any, ...], error: Any) -> None:
+    """Note where in the model the error arose. Each module around writes the note anew."""
+    if not hasattr(error, "modules"):
+        if not hasattr(error, "code"):
+            coded(error, "shape-in-model")
+        error.modules, error.way = [], _way(inputs)
+    elif error.modules:
+        error.__notes__.pop()
+    error.modules.append(outer)
+    names = {module: name for name, module in outer.named_modules()}
+    inner = error.modules[0]
+    own = ", ".join(f"{name} {p.shape}" for name, p in inner.named_parameters(recurse=False))
+    where = f"{names.get(inner) or ''} {inner!r}".strip().split("\n")[0]
+    text = f"in {where}{f' with {own}' if own else ''}"
+    if inner is not outer:
+        text += f", of {type(outer).__name__}"
+    if error.way:
+        (first, _), *rest = error.way
+        steps = [str(first)]
+        steps += [f"{names[m] or type(m).__name__} → {shape}" for shape, m in rest if m in names]
+        text += f"; on the way there: input {', '.join(steps)}"
+    error.add_note(text)
+
+
+def _way(inputs: tuple[Any, ...]) -> list[tuple[tuple[int, ...], Any]]:
+    """The shapes that led to the first input, with the innermost modules that gave them."""
+    from tinygrad_sm.graph import calls_before
+
+    if not inputs or not isinstance(inputs[0], Tensor):
+        return []
+    return [
+        (shape, module)
+        for shape, module in calls_before(inputs[0])
+        if module is None or not any(module.children())
+    ]
+
+
+# ---- the first steps of an optimizer -----------------------------------------------------------
+
+
+def look_at_step(params: list[Tensor], reached: Iterable[Tensor], last: bool) -> None:
+    """Warn of a step without any gradient; and in the last of the first steps, of parameters that
+    got none so far.
+
+    reached: those that had a gradient in this step or an earlier one.
+    """
+    with_gradient = {*reached}
+    if not with_gradient:
+        _no_gradient(params)
+    elif last:
+        left = [p for p in params if p not in with_gradient and p.requires_grad]
+        if left:
+            warn(
+                "parameters-not-reached",
+                f"no gradient came to {_names(left)} in the first steps: the loss does not depend "
+                "on them. Use them in forward, or do not give them to the optimizer. "
+                "explain_grad(parameter, loss) says more.",
+            )
+
+
+def _no_gradient(params: list[Tensor]) -> None:
+    from tinygrad_sm.graph import is_used
+
+    alive = [x for x in gc.get_objects() if isinstance(x, Tensor) and x.is_leaf]
+    shapes = [p.shape for p in params]
+    others = [x for x in alive if x.grad is not None and x.shape in shapes]
+    if sorted(x.shape for x in others) == sorted(shapes):  # of a copy, or of the model made again
+        warn(
+            "optimizer-of-other-parameters",
+            f"step() found no gradient, but {_names(others)} got one: the optimizer holds other "
+            "parameters. Make it after the model is made, copied or replaced: "
+            "nn.optim.SGD(model.parameters(), lr=…).",
+        )
+    elif is_used(params):
+        warn(
+            "step-before-backward",
+            "step() found no gradient, so it changed nothing. Call loss.backward() before "
+            "optimizer.step(), and optimizer.zero_grad() before loss.backward().",
+        )
+
+
+def _names(parameters: list[Tensor]) -> str:
+    """The names of parameters, from the largest module alive that has them."""
+    from nn.module import Module
+
+    names: dict[Tensor, str] = {}
+    for module in gc.get_objects():
+        if isinstance(module, Module):
+            for name, p in module.named_parameters():
+                if len(name) > len(names.get(p, "")):
+                    names[p] = name
+    listed = [p.name or names.get(p) or f"a tensor of shape {p.shape}" for p in parameters]
+    return ", ".join(listed[:5]) + (f" and {len(listed) - 5} more" if len(listed) > 5 else "")
