@@ -1,9 +1,9 @@
 """Our docstrings, which are plain text, as the markup that Sphinx reads.
 
-    name: what it is          becomes an entry of a list, and `Shapes: …` a paragraph with a label
-        indented text         becomes a block of code, or of formulas
-    `name`                    becomes a link where there is something of that name
-    * _ |                     stand for themselves
+name: what it is          becomes an entry of a list, and `Shapes: …` a paragraph with a label
+    indented text         becomes a block of code, or of formulas
+`name`                    becomes a link where there is something of that name
+* _ |                     stand for themselves
 """
 
 import ast
@@ -91,7 +91,9 @@ def _text(paragraph):
 def escaped(text):
     """The text with the signs that are markup elsewhere made plain, but not within `code`."""
     parts = re.split(r"(`[^`]+`)", text)
-    parts[::2] = [re.sub(r"(?<!^)(?<!\n)\*|[\\_|]|\*(?! )", r"\\\g<0>", part) for part in parts[::2]]
+    parts[::2] = [
+        re.sub(r"(?<!^)(?<!\n)\*|[\\_|]|\*(?! )", r"\\\g<0>", part) for part in parts[::2]
+    ]
     return "".join(parts)
 
 

@@ -258,7 +258,9 @@ def topic_page(cls):
         lines += member(cls, name)
         for other in names:
             if is_alias(cls, other) and getattr(cls, other) is getattr(cls, name):
-                lines += alias("method", f"tinygrad_sm.Tensor.{other}", f"tinygrad_sm.Tensor.{name}")
+                lines += alias(
+                    "method", f"tinygrad_sm.Tensor.{other}", f"tinygrad_sm.Tensor.{name}"
+                )
     return lines
 
 
@@ -373,8 +375,8 @@ def write(app):
     for namespace, files in homes().items():
         pages |= namespace_pages(namespace, files)
         tops.append(namespace)
-    index = title("Reference") + [".. toctree::", "   :maxdepth: 2", ""]
-    pages["index"] = index + [f"   {name}" for name in tops]
+    index = [*title("Reference"), ".. toctree::", "   :maxdepth: 2", ""]
+    pages["index"] = [*index, *(f"   {name}" for name in tops)]
     folder = Path(app.srcdir, "reference")
     folder.mkdir(exist_ok=True)
     for old in set(folder.glob("*.rst")) - {folder / f"{name}.rst" for name in pages}:
