@@ -81,6 +81,56 @@ def test_every_code_is_explained():
     assert {c for c in MISTAKES if c.startswith("labels")} >= {"labels-from-1", "labels-one-hot"}
 
 
+# The same mistakes as others write them: the program, its code, what is said.
+VARIANTS = [
+    ("loss_fn(model(x).sigmoid(), labels)", "probabilities-as-scores", "result of sigmoid"),
+    ("loss_fn(model(x).log_softmax(1), labels)", "probabilities-as-scores", "of log_softmax"),
+    ("loss_fn(model(x).softmax(1)[:2], labels[:2])", "probabilities-as-scores", "of softmax"),
+    ("loss_fn(model(x).softmax(1).reshape(4, 3), labels)", "probabilities-as-scores", "softmax"),
+    ("loss_fn(nn.Softmax(1)(model(x)), labels)", "probabilities-as-scores", "leave softmax out"),
+    ("loss_fn(model(x), [0, -1, 2, 1])", "labels-out-of-range", "pass ignore_index=-1"),
+    ("loss_fn(model(x), [0, 1, 2, 3])", "labels-out-of-range", "label 3 at row 3"),
+    ("nn.NLLLoss()(model(x).log_softmax(1), [1, 2, 3, 1])", "labels-from-1", "labels - 1"),
+    ("nn.BCEWithLogitsLoss()(x[:, :1], np.ones(4))", "loss-of-other-shape", "squeeze(-1)"),
+    ("nn.L1Loss()(x[:, :1], x[:, 0])", "loss-of-other-shape", "(4, 1)"),
+    ("nn.Softmax(x)", "module-not-made", "nn.Softmax(…)(x)"),
+    ("nn.Linear(x)", "module-not-made", "Make the module first"),
+    ("nn.CrossEntropyLoss(model(x), labels)", "module-not-made", "nn.CrossEntropyLoss(…)(x, y)"),
+    ("activation = nn.ReLU\nactivation(x)", "module-not-made", "nn.ReLU(…)(x)"),
+    ("if x == x: pass", "many-for-one", "neither true nor false"),
+    ("while x > 0: pass", "many-for-one", ".all() or .any()"),
+    ("float(x)", "many-for-one", "shape (4, 3)"),
+    ("for value in x.sum(): pass", "many-for-one", "x.item()"),
+    ("x.cuda()", "other-spelling", "CPU"),
+    ("x.to('cuda')", "other-spelling", "CPU"),
+    ("model.to('cuda')", "other-spelling", "CPU"),
+    ("x.size()", "other-spelling", "x.shape"),
+    ("x.add_(1)", "other-spelling", "x = x.add(…)"),
+    ("x.softmax(dim=1)", "other-spelling", "axis="),
+    ("x.max(dim=1)", "other-spelling", "axis="),
+    ("np.sum(x)", "other-spelling", "x.sum()"),
+    ("nn.Softmax(dim=1)", "other-spelling", "axis="),
+    ("nn.Flatten(start_dim=1)", "other-spelling", "start_axis="),
+    ("nn.ReLU(inplace=True)", "other-spelling", "leave it out"),
+    ("nn.functional.relu(x)", "other-spelling", "x.relu()"),
+    ("import tinygrad_sm\ntinygrad_sm.flatten(x, 1)", "other-spelling", "x.flatten(…)"),
+    ("import tinygrad_sm\ntinygrad_sm.cat([x, x], dim=1)", "other-spelling", "axis="),
+    ("import tinygrad_sm\ntinygrad_sm.Value(2.0)", "other-spelling", "Tensor(2.0"),
+    ("model(randn(2, 4))", "shape-in-model", "in 0 Linear(in_features=3"),
+]
+
+
+@pytest.mark.parametrize(("program", "code", "said"), VARIANTS)
+def test_a_variant_is_told_so_too(program, code, said):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        error, line = run(program)
+    found = error or caught[0].message
+    assert found.code == code
+    assert said in f"{found} {' '.join(getattr(error, '__notes__', ()))}"
+    assert (line if error else caught[0].lineno) == len(program.split("\n"))
+
+
 # ---- silence where all is right ----------------------------------------------------------------
 
 
@@ -174,6 +224,38 @@ def test_a_training_loop_as_in_the_tutorials():
             loss_fn(scores, y).item()
     assert running_loss < 32 * np.log(3)
     assert 0 <= accuracy <= 1
+
+
+def test_a_loop_that_keeps_the_running_loss_of_every_hundred_batches():
+    """Parameters by hand, a loss printed now and then, an evaluation without gradients."""
+    model, x, y = network()
+    criterion, optimizer = nn.CrossEntropyLoss(), nn.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(2):
+        running = 0.0
+        for i in range(200):
+            rows = np.arange(i, i + 4) % 32
+            optimizer.zero_grad()
+            loss = criterion(model(x[rows]), y[rows])
+            loss.backward()
+            optimizer.step()
+            running += loss.item()
+            if i % 100 == 99:
+                running = 0.0
+    assert running == 0
+
+
+def test_gradient_descent_by_hand_on_bare_tensors():
+    manual_seed(0)
+    weights, bias = randn(3, 3, requires_grad=True), Tensor([0.0] * 3, requires_grad=True)
+    x, y = randn(32, 3), np.arange(32) % 3
+    for _ in range(40):
+        loss = -(x @ weights + bias).log_softmax(-1)[np.arange(32), y].mean()
+        loss.backward()
+        with no_grad():
+            weights.data -= 0.5 * weights.grad
+            bias.data -= 0.5 * bias.grad
+            weights.grad = bias.grad = None
+    assert loss.item() < 1.2
 
 
 def test_losses_of_several_tasks_may_be_alive_together():
