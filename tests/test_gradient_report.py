@@ -204,7 +204,7 @@ def test_inside_detect_anomaly_the_line_is_known(way):
         report = explained(model[0].weight, model[2](h).cross_entropy(labels))
     assert report.reason == "detached"
     assert way in report.text
-    assert "cut here" in report.text
+    assert "cut here" in " ".join(report.text.split())  # a line may end between them
 
 
 def test_a_parameter_that_was_replaced():
