@@ -522,7 +522,7 @@ class Shape(Methods):
         Tensor([[2.],
                 [3.]])
         """
-        return self._by_index(ops.gather, axis, self._index(index))
+        return self._by_index(ops.gather, axis, self, self._index(index))
 
     def take_along_axis(self, indices: Any, axis: int | None = None) -> Tensor:
         """As `gather`, with the arguments of NumPy: the shapes broadcast, and −1 is the last.
@@ -579,7 +579,9 @@ class Shape(Methods):
         return self._scattered(ops.scatter_add, axis, index, src)
 
     def _scattered(self, op: ops.Op, axis: int, index: Any, src: Any) -> Tensor:
-        index, src = self._index(index), self._beside(src)
+        index = self._index(index)
+        if not isinstance(src, Methods):
+            src = self._coerced(src)
         if src._data.shape != index._data.shape:
             src = src if src.ndim else src.expand(index.shape)
             fits = src.ndim == index.ndim
@@ -589,7 +591,7 @@ class Shape(Methods):
                     f"got src of shape {src.shape} and an index of shape {index.shape}"
                 )
             src = src[tuple(map(slice, index.shape))]
-        return self._by_index(op, axis, index, src)
+        return self._by_index(op, axis, self, index, src)
 
     def _index(self, index: Any) -> Any:
         """A tensor of integers."""
@@ -597,19 +599,23 @@ class Shape(Methods):
             return index
         return self._coerced(_integers(index))
 
-    def _by_index(self, op: ops.Op, axis: int, index: Any, *others: Any) -> Tensor:
-        """Apply an operation that an index along an axis leads. A single number counts as a row."""
+    def _by_index(self, op: ops.Op, axis: int, *inputs: Any) -> Tensor:
+        """Apply an operation that an index along an axis leads. A single number counts as a row.
+
+        inputs: this tensor, the index, and perhaps the source.
+        """
+        index = inputs[1]
         ndim, index_ndim = self._data.ndim, index._data.ndim
         if not (ndim and index_ndim) and ndim + index_ndim < 2:
             one_axis(axis, 1)
-            rows = tuple(map(_lifted, (self, index, *others)))
+            rows = tuple(map(_lifted, inputs))
             result = rows[0]._record(op, rows, {"axis": 0})
-            return result if (self if others else index).ndim else result.reshape(())
+            return result if inputs[0 if len(inputs) > 2 else 1].ndim else result.reshape(())
         if not 0 <= axis < ndim:
             axis = one_axis(axis, ndim or 1)
         try:
             if index_ndim == ndim:
-                return self._record(op, (self, index, *others), {"axis": axis})
+                return self._record(op, inputs, {"axis": axis})
         except IndexError:
             lengths = zip(index.shape, self.shape, strict=True)
             if all(n <= m for j, (n, m) in enumerate(lengths) if j != axis):
