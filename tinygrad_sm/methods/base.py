@@ -85,6 +85,11 @@ def as_ints(arguments: Sequence[Any]) -> tuple[int, ...]:
     return tuple(map(index, arguments))
 
 
+def one_or_several(value: Any) -> tuple[int, ...]:
+    """An int as a tuple of one, several ints as a tuple."""
+    return tuple(map(index, value)) if isinstance(value, _SEVERAL) else (index(value),)
+
+
 def as_axis(axis: Any, ndim: int = 1) -> Any:
     """None, an int or a tuple of ints. A single number counts as an axis of length 1."""
     if axis is None or type(axis) is int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_sm import ops
 from tinygrad_sm.errors import DtypeError, LabelError, ShapeError
-from tinygrad_sm.methods.base import Axis, Methods, as_ints, one_axis
+from tinygrad_sm.methods.base import Axis, Methods, as_ints, one_axis, one_or_several
 from tinygrad_sm.ops.shape import check_places
 
 if TYPE_CHECKING:
@@ -248,8 +248,8 @@ class Shape(Methods):
         >>> Tensor([1.0, 2.0, 3.0]).roll(1)
         Tensor([3., 1., 2.])
         """
-        by = (shifts,) if type(shifts) is int else as_ints((shifts,))
-        along = None if axis is None else (axis,) if type(axis) is int else as_ints((axis,))
+        by = one_or_several(shifts)
+        along = None if axis is None else one_or_several(axis)
         if len(by) != (1 if along is None else len(along)):
             raise ShapeError(f"roll needs one shift for each axis, got {shifts} for axis {axis}")
         if not self._data.ndim and along:
