@@ -1,6 +1,8 @@
 """What the README and the pages in docs/ say works as it stands there."""
 
+import html
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,20 @@ def test_the_program_trains_and_draws(tmp_path, monkeypatch):
 def test_the_programs_of_the_page_on_functions():
     names = run(ROOT / "docs" / "function.md")
     assert names["right"].item() > 0.9  # one in ten by chance
+
+
+@pytest.mark.parametrize("page", ["pytorch", "numpy", "micrograd"])
+def test_the_programs_of_the_pages_for_those_who_come_from_elsewhere(page):
+    assert "loss" in run(ROOT / "docs" / f"coming_from_{page}.md")  # what they claim, they assert themselves
+
+
+def test_the_drawing_of_the_code_shows_its_imports():
+    docs = ROOT / "docs"
+    arrows = runpy.run_path(str(docs / "layout.py"))["arrows"]()
+    svg = html.unescape((docs / "layout.svg").read_text(encoding="utf-8"))
+    drawn = re.findall(r"<title>(.+)->(.+)</title>", svg)
+    assert set(drawn) == arrows, "run docs/layout.py again"
+    assert ("tinygrad_sm.viz", "tinygrad_sm.graph") in arrows
 
 
 @pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
