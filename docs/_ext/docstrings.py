@@ -13,6 +13,10 @@ import textwrap
 
 from docutils import nodes
 from sphinx.errors import ExtensionError
+from sphinx.util.inspect import stringify_signature
+
+import nn
+import tinygrad_sm
 
 ENTRY = re.compile(r"(\*{0,2}\w+(?:, \*{0,2}\w+)*): (.*)")
 NAME = re.compile(r"[A-Za-z_][\w.]*")
@@ -111,6 +115,17 @@ def parameters(obj):
         return ()
 
 
+def signature(app, what, name, obj, options, args, returns):
+    """What making a module takes: not what Module.__new__ passes on."""
+    if what != "class" or not issubclass(obj, nn.Module):
+        return None
+    if obj.__init__ is object.__init__:
+        return "()", ""
+    taken = inspect.signature(obj.__init__)
+    taken = taken.replace(parameters=list(taken.parameters.values())[1:])  # without self
+    return stringify_signature(taken, show_annotation=False, show_return_annotation=False), ""
+
+
 # ---- names -------------------------------------------------------------------------------------
 
 
@@ -138,9 +153,6 @@ def find(app, env, node, contnode):
 
 def _is_missing(target):
     """Whether it is written as a name of ours, but there is no such thing."""
-    import nn
-    import tinygrad_sm
-
     first, *rest = target.split(".")
     owner = {"tinygrad_sm": tinygrad_sm, "nn": nn}.get(first) or getattr(tinygrad_sm, first, None)
     if not rest or not (inspect.ismodule(owner) or inspect.isclass(owner)):
@@ -158,5 +170,6 @@ def _is_missing(target):
 def setup(app):
     app.add_role("name", code_or_name)
     app.connect("autodoc-process-docstring", process)
+    app.connect("autodoc-process-signature", signature)
     app.connect("missing-reference", find)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
