@@ -6,7 +6,6 @@
 >>> optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
 """
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 from nn import datasets, init, optim, utils
@@ -71,12 +70,7 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     """Load what training does not need when it is first asked for: importing nn stays quick."""
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(_LAZY[name]), name)
-    ours = spelling.NETWORKS.get(name)
-    raise spelling.missing("module 'nn'", name, ours, sys.modules[__name__])
+    return spelling.look_up(__name__, name, _LAZY, spelling.NETWORKS.get(name))
 
 
 __all__ = [

@@ -6,48 +6,41 @@ steps of an optimizer.
 
 from __future__ import annotations
 
-import gc
 import inspect
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from nn.loss import Loss
+from nn.module import Module
 from tinygrad_sm import DtypeError, ShapeError, Tensor
 from tinygrad_sm.errors import coded, warn
-from tinygrad_sm.spelling import KEYWORDS
+from tinygrad_sm.spelling import KEYWORDS, SETTINGS, of_keyword
 
-if TYPE_CHECKING:
-    from nn.module import Module
-
-_NOT_HERE = {
-    "inplace": "no operation changes its input here: leave it out",
-    "device": "everything is on the CPU: leave it out",
-}
-
+_TARGETS = (Tensor, np.ndarray, list, tuple)
 
 # ---- making and calling modules ----------------------------------------------------------------
 
 
-def check_construction(kind: type, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+def check_construction(kind: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
     """Raise TypeError if a module is made where it was to be called, or with foreign options."""
-    from nn.loss import Loss
-
     name = f"nn.{kind.__name__}"
-    tensors = [isinstance(x, Tensor | np.ndarray) for x in arguments]
-    if tensors[:1] == [True] and (len(tensors) > 1 or not issubclass(kind, Loss)):
-        given = ", ".join(["x", "y", "z"][: len(tensors)])
+    called = isinstance(arguments[0], Tensor | np.ndarray) if arguments else False
+    if called and issubclass(kind, Loss):  # it may have weights as its first setting
+        called = len(arguments) > 1 and isinstance(arguments[1], _TARGETS)
+    if called:
+        given = ", ".join(["x", "y", "z"][: len(arguments)])
         error = TypeError(
             f"{name}({given}) would make a module of these settings, and a Tensor is no setting. "
             f"Make the module first, then call it: {name}(…)({given})"
         )
         raise coded(error, "module-not-made")
-    foreign = [key for key in options if key in KEYWORDS or key in _NOT_HERE]
-    for key in foreign:
-        known = inspect.signature(kind).parameters
-        if key not in known and (key in _NOT_HERE or KEYWORDS[key] in known):
-            hint = _NOT_HERE.get(key) or f"here it is {KEYWORDS[key]}=, as in NumPy"
-            raise coded(TypeError(f"{name} has no {key}=: {hint}"), "other-spelling")
+    for key in filter((KEYWORDS | SETTINGS).__contains__, options):
+        known = inspect.signature(kind.__init__).parameters
+        ours = None if key in known else SETTINGS.get(key) or of_keyword(key, known)
+        if ours:
+            raise coded(TypeError(f"{name} has no {key}=: {ours}"), "other-spelling")
 
 
 def explain_call(module: Module, inputs: tuple[Any, ...], error: Exception) -> None:
@@ -59,8 +52,6 @@ def explain_call(module: Module, inputs: tuple[Any, ...], error: Exception) -> N
         ) from error
     if isinstance(error, TypeError) and str(error) in _UNCALLABLE:
         plural = _UNCALLABLE[str(error)]
-        from nn.module import Module
-
         for name, value in vars(module).items():
             items = value.values() if isinstance(value, dict) else value
             if isinstance(value, list | tuple | dict) and any(isinstance(m, Module) for m in items):
@@ -82,9 +73,9 @@ def _add_path(outer: Module, inputs: tuple[Any, ...], error: Any) -> None:
     if not hasattr(error, "modules"):
         if not hasattr(error, "code"):
             coded(error, "shape-in-model")
-        error.modules, error.way = [], _way(inputs)
-    elif error.modules:
-        error.__notes__.pop()
+        error.modules, error.way, error.path = [], _way(inputs), None
+    else:
+        error.__notes__.remove(error.path)
     error.modules.append(outer)
     names = {module: name for name, module in outer.named_modules()}
     inner = error.modules[0]
@@ -98,6 +89,7 @@ def _add_path(outer: Module, inputs: tuple[Any, ...], error: Any) -> None:
         steps = [str(first)]
         steps += [f"{names[m] or type(m).__name__} → {shape}" for shape, m in rest if m in names]
         text += f"; on the way there: input {', '.join(steps)}"
+    error.path = text
     error.add_note(text)
 
 
@@ -138,11 +130,11 @@ def look_at_step(params: list[Tensor], reached: Iterable[Tensor], last: bool) ->
 
 
 def _no_gradient(params: list[Tensor]) -> None:
-    from tinygrad_sm.graph import is_used
+    from tinygrad_sm.graph import is_used, living
 
-    alive = [x for x in gc.get_objects() if isinstance(x, Tensor) and x.is_leaf]
     shapes = [p.shape for p in params]
-    others = [x for x in alive if x.grad is not None and x.shape in shapes]
+    leaves = [x for x in living(Tensor) if x.is_leaf and x.grad is not None]
+    others = [x for x in leaves if x.shape in shapes]
     if sorted(x.shape for x in others) == sorted(shapes):  # of a copy, or of the model made again
         warn(
             "optimizer-of-other-parameters",
@@ -160,13 +152,12 @@ def _no_gradient(params: list[Tensor]) -> None:
 
 def _names(parameters: list[Tensor]) -> str:
     """The names of parameters, from the largest module alive that has them."""
-    from nn.module import Module
+    from tinygrad_sm.graph import living
 
     names: dict[Tensor, str] = {}
-    for module in gc.get_objects():
-        if isinstance(module, Module):
-            for name, p in module.named_parameters():
-                if len(name) > len(names.get(p, "")):
-                    names[p] = name
+    for module in living(Module):
+        for name, p in module.named_parameters():
+            if len(name) > len(names.get(p, "")):
+                names[p] = name
     listed = [p.name or names.get(p) or f"a tensor of shape {p.shape}" for p in parameters]
     return ", ".join(listed[:5]) + (f" and {len(listed) - 5} more" if len(listed) > 5 else "")

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import warnings
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,7 @@ def test_every_code_is_explained():
 # The same mistakes as others write them: the program, its code, what is said.
 VARIANTS = [
     ("loss_fn(model(x).sigmoid(), labels)", "probabilities-as-scores", "result of sigmoid"),
+    ("loss_fn(model(x).sigmoid(), labels)", "probabilities-as-scores", "applies a softmax"),
     ("loss_fn(model(x).log_softmax(1), labels)", "probabilities-as-scores", "of log_softmax"),
     ("loss_fn(model(x).softmax(1)[:2], labels[:2])", "probabilities-as-scores", "of softmax"),
     ("loss_fn(model(x).softmax(1).reshape(4, 3), labels)", "probabilities-as-scores", "softmax"),
@@ -114,8 +116,15 @@ VARIANTS = [
     ("nn.ReLU(inplace=True)", "other-spelling", "leave it out"),
     ("nn.functional.relu(x)", "other-spelling", "x.relu()"),
     ("import tinygrad_sm\ntinygrad_sm.flatten(x, 1)", "other-spelling", "x.flatten(…)"),
+    ("import tinygrad_sm\ntinygrad_sm.cuda.is_available()", "other-spelling", "CPU"),
+    ("nn.Embedding(3, 2).cuda()", "other-spelling", "Embedding has no 'cuda'"),
     ("import tinygrad_sm\ntinygrad_sm.cat([x, x], dim=1)", "other-spelling", "axis="),
     ("import tinygrad_sm\ntinygrad_sm.Value(2.0)", "other-spelling", "Tensor(2.0"),
+    (
+        "y = x * model[0].weight[:4]\nmodel[0].weight.data *= 2\ny.backward(y)",
+        "values-changed",
+        "by an",
+    ),
     ("model(randn(2, 4))", "shape-in-model", "in 0 Linear(in_features=3"),
 ]
 
@@ -129,6 +138,32 @@ def test_a_variant_is_told_so_too(program, code, said):
     assert found.code == code
     assert said in f"{found} {' '.join(getattr(error, '__notes__', ()))}"
     assert (line if error else caught[0].lineno) == len(program.split("\n"))
+
+
+@pytest.mark.parametrize("name", ["shape", "clone", "size", "no_such_name"])
+def test_what_is_no_method_is_not_called_one(name):
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'"):
+        getattr(tinygrad_sm, name)
+
+
+def test_a_note_of_the_user_stays_where_it_is():
+    class Net(nn.Module):
+        def __init__(self):
+            self.inner = nn.Linear(3, 3)
+
+        def forward(self, x):
+            try:
+                return self.inner(x)
+            except ValueError as error:
+                error.add_note("the user's own")
+                raise
+
+    with pytest.raises(ValueError, match="linear") as caught:
+        nn.Sequential(Net())(randn(2, 4))
+    *_, own, path = caught.value.__notes__
+    assert own == "the user's own"
+    assert path.startswith("in 0.inner Linear(")
+    assert sum(note.startswith("in ") for note in caught.value.__notes__) == 1
 
 
 # ---- silence where all is right ----------------------------------------------------------------
@@ -166,6 +201,24 @@ def test_gradients_can_be_forgotten_in_many_ways(how):
                 p.grad[...] = 0
         nn.CrossEntropyLoss()(model(x), y).backward()
         optimizer.step()
+
+
+def test_tensors_as_settings_by_place():
+    nn.CrossEntropyLoss(Tensor([1.0, 2.0, 1.0]), -100)
+    nn.NLLLoss(np.ones(3), 2, "sum")
+    nn.BCEWithLogitsLoss(np.ones(1), "mean", np.ones(1))
+
+
+def test_a_dead_proxy_in_the_program_does_no_harm():
+    model, x, y = network()
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    gone = nn.Linear(1, 1)
+    proxy = weakref.proxy(gone)
+    del gone
+    loss = nn.CrossEntropyLoss()(model(x), y)
+    with pytest.warns(TrainingWarning, match="step-before-backward"):
+        optimizer.step()
+    del loss, proxy
 
 
 def test_two_networks_against_each_other():

@@ -8,7 +8,6 @@
 array([ 0.09  ,  0.2447, -0.3348], dtype=float32)
 """
 
-import sys
 from typing import Any
 
 from tinygrad_sm import spelling
@@ -109,12 +108,7 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     """Load pictures and helpers when they are first asked for: importing the engine stays quick."""
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(_LAZY[name]), name)
-    ours = spelling.of_package(name, Tensor)
-    raise spelling.missing("module 'tinygrad_sm'", name, ours, sys.modules[__name__])
+    return spelling.look_up(__name__, name, _LAZY, spelling.of_package(name, Tensor))
 
 
 __all__ = [

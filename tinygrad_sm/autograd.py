@@ -199,7 +199,8 @@ def _check_unchanged(
         if x._version is not None and x._version.number > tensor.number:
             from tinygrad_sm.graph import parameter_names  # when something is wrong, not before
 
-            name = parameter_names(root or tensor).get(x) if x.name is None else None
+            names = parameter_names(tensor if root is None else root)
+            name = names.get(x) if x.name is None else None
             error = GradientError(
                 f"cannot go back through '{tensor._op.name}': {name or x._describe()} was changed "
                 "after the operation used it (by an optimizer's step or an assignment to its "

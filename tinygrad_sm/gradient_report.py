@@ -16,7 +16,6 @@ leaky_relu() keeps units alive.
 
 from __future__ import annotations
 
-import gc
 import textwrap
 from collections import defaultdict
 from collections.abc import Callable
@@ -28,7 +27,7 @@ import numpy as np
 from tinygrad_sm.anomaly import made
 from tinygrad_sm.autograd import _check_unchanged, inner_tensors
 from tinygrad_sm.errors import GradientError
-from tinygrad_sm.graph import Contribution, Graph, Node, Turn
+from tinygrad_sm.graph import Contribution, Graph, Node, Turn, living
 from tinygrad_sm.tensor import Tensor
 from tinygrad_sm.values import Array
 
@@ -570,9 +569,8 @@ _OF_THE_FIRST = ("clamp_min", "clamp_max", "clamp_between", "soft_cross_entropy"
 
 def _computed_from(tensor: Tensor) -> list[Tensor]:
     """The tensor and all living ones in whose graph it is."""
-    living = [t for t in gc.get_objects() if issubclass(type(t), Tensor) and t is not tensor]
     found = {tensor}
-    for t in sorted(living, key=lambda t: t.number):  # inputs before results
+    for t in sorted(living(Tensor), key=lambda t: t.number):  # inputs before results
         if not found.isdisjoint(t._inputs):
             found.add(t)
     return sorted(found, key=lambda t: t.number)

@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ from tinygrad_sm.ops import elementwise as elementwise_ops
 from tinygrad_sm.tensor import Tensor
 
 Array = npt.NDArray[Any]
+Kind = TypeVar("Kind")
 # How large the gradient is that flows back along each arrow: by node, and which of its inputs.
 Flows = dict[tuple[str, int], float]
 
@@ -378,11 +379,16 @@ def parameter_names(root: Tensor) -> dict[Tensor, str]:
     return _modules(_all_ancestors(root))[1]
 
 
+def living(kind: type[Kind]) -> list[Kind]:
+    """The objects of a class that are alive, such as all Tensors. It takes a while."""
+    # isinstance would ask a weakref.proxy, whose object may be gone.
+    return [x for x in gc.get_objects() if issubclass(type(x), kind)]
+
+
 def is_used(tensors: list[Tensor]) -> bool:
     """Whether a result that is alive was computed from one of these tensors."""
     wanted = {*tensors}
-    alive = (x for x in gc.get_objects() if isinstance(x, Tensor))
-    return any(not wanted.isdisjoint(x._inputs) for x in alive)
+    return any(not wanted.isdisjoint(x._inputs) for x in living(Tensor))
 
 
 def calls_before(tensor: Tensor) -> list[tuple[tuple[int, ...], Any]]:

@@ -5,14 +5,17 @@ Only looked at when a name is not found.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Collection
 from functools import wraps
+from importlib import import_module
 from typing import Any, TypeVar, cast
 
 from tinygrad_sm.errors import coded
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_DEVICE = "everything is on the CPU: leave it out"
 KEYWORDS = {
     "dim": "axis",
     "dims": "axis",
@@ -22,7 +25,7 @@ KEYWORDS = {
     "dim0": "axis1",
     "dim1": "axis2",
 }
-_DEVICE = "everything is on the CPU: leave it out"
+SETTINGS = {"inplace": "no operation changes its input here: leave it out", "device": _DEVICE}
 DEVICES = dict.fromkeys(("to", "cuda", "cpu", "device"), _DEVICE)
 TENSOR = DEVICES | {
     "size": "x.shape is the shape, and x.numel() the number of elements",
@@ -71,8 +74,6 @@ PACKAGE = {
 NETWORKS = {
     "functional": "its functions are methods of a Tensor: x.relu(), x.cross_entropy(labels) …",
     "F": "its functions are methods of a Tensor: x.relu(), x.cross_entropy(labels) …",
-    "ModuleList": "a plain list of modules is found: self.layers = [nn.Linear(4, 4), …]",
-    "ModuleDict": "a plain dict of modules is found: self.parts = {'head': nn.Linear(4, 2), …}",
     "ParameterList": "a plain list of parameters is found",
     "Tensor": "it is in the other package: from tinygrad_sm import Tensor",
     "SGD": "the optimizers are in nn.optim: nn.optim.SGD",
@@ -80,12 +81,23 @@ NETWORKS = {
 }
 
 
-def missing(owner: str, name: str, ours: str | None, obj: Any) -> AttributeError:
-    """The error for a name that is not there. ours: what to write instead, if that is known."""
-    error = AttributeError(f"{owner} has no attribute {name!r}", name=name, obj=obj)
-    if ours is None:
-        return error
+def missing(owner: str, name: str, ours: str) -> AttributeError:
+    """The error for a name that is not there. ours: what to write instead."""
     return coded(AttributeError(f"{owner} has no {name!r}: {ours}", name=name), "other-spelling")
+
+
+def look_up(package: str, name: str, places: dict[str, str], ours: str | None) -> Any:
+    """A name of a package that is loaded when it is first asked for.
+
+    places: the module that each such name stands in.
+    ours: if the name is none of these, what to write instead, where that is known.
+    """
+    if name in places:
+        return getattr(import_module(places[name]), name)
+    if ours is not None:
+        raise missing(f"module {package!r}", name, ours)
+    text = f"module {package!r} has no attribute {name!r}"
+    raise AttributeError(text, name=name, obj=sys.modules[package])  # so that Python suggests one
 
 
 class Elsewhere:
@@ -104,7 +116,7 @@ class Elsewhere:
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
-        raise missing(f"a {owner.__name__}", self.name, self.ours, instance)
+        raise missing(owner.__name__, self.name, self.ours)
 
 
 def explain_missing(kind: type, ours: dict[str, str]) -> None:
@@ -118,9 +130,16 @@ def explain_missing(kind: type, ours: dict[str, str]) -> None:
 
 def of_package(name: str, kind: type) -> str | None:
     """How what PyTorch calls torch.name is written here."""
-    if hasattr(kind, name) and not name.startswith("_"):
+    if callable(getattr(kind, name, None)) and not name.startswith("_"):
         return f"it is a method of Tensor: x.{name}(…)"
     return PACKAGE.get(name)
+
+
+def of_keyword(keyword: str, known: Collection[str]) -> str | None:
+    """How a keyword that is none of the known ones is written here, if it is known elsewhere."""
+    if keyword in known or KEYWORDS.get(keyword) not in known:
+        return None
+    return f"here it is {KEYWORDS[keyword]}=, as in NumPy"
 
 
 def hints_keywords(function: Function) -> Function:
@@ -143,9 +162,9 @@ def check_keywords(function: Callable[..., Any], options: dict[str, Any], error:
     known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     name = function.__name__
     for keyword in options:
-        if keyword not in known and KEYWORDS.get(keyword) in known:
-            text = f"{name}() has no {keyword}=: here it is {KEYWORDS[keyword]}=, as in NumPy"
-            raise coded(TypeError(text), "other-spelling") from error
-        if keyword not in known and keyword == "out":
+        ours = of_keyword(keyword, known)
+        text = ours and f"{name}() has no {keyword}=: {ours}"
+        if keyword == "out" and keyword not in known:
             text = f"np.{name}() does not take a Tensor: write x.{name}()"
+        if text:
             raise coded(TypeError(text), "other-spelling") from error

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nn.mistakes import look_at_step
 from nn.module import Parameter
 from tinygrad_sm import Tensor, enable_grad, note_writes
 from tinygrad_sm.errors import warn
@@ -214,6 +213,8 @@ class Optimizer:
                 "Call optimizer.zero_grad() before loss.backward().",
             )
         if self._first_steps:
+            from nn.mistakes import look_at_step
+
             self._first_steps -= 1
             look_at_step(self.params, states, last=not self._first_steps)
         return loss

@@ -86,8 +86,8 @@ class Softmax(Methods):
         """
         if reduction != "mean":
             as_reduction(reduction)
-        if self._op in _NO_SCORES:
-            check_scores(self)
+        if self._op in _PERHAPS_NO_SCORES:
+            _check_scores(self)
         if not isinstance(target, Methods):
             target = self._coerced(labels.as_target(target, self._data.dtype))
         scores, given = self._data, target._data
@@ -123,19 +123,19 @@ class Softmax(Methods):
 
 
 _PROBABILITIES = {ops.softmax, ops.log_softmax, ops.sigmoid}
-_NO_SCORES = {*_PROBABILITIES, ops.reshape, ops.permute, ops.getitem}
+_REARRANGED = {ops.reshape, ops.permute, ops.getitem}
+_PERHAPS_NO_SCORES = _PROBABILITIES | _REARRANGED
 
 
-def check_scores(x: Any) -> None:
+def _check_scores(x: Any) -> None:
     """Warn if scores are probabilities, perhaps in another shape or some of them only."""
-    while x._op in _NO_SCORES and x._op not in _PROBABILITIES:
+    while x._op in _REARRANGED:
         x = x._inputs[0]
     if x._op in _PROBABILITIES:
         warn(
             "probabilities-as-scores",
-            f"the loss got the result of {x._op.name}, but takes the scores themselves and applies "
-            f"the {'sigmoid' if x._op is ops.sigmoid else 'softmax'} itself: leave "
-            f"{x._op.name} out before the loss.",
+            f"the loss got the result of {x._op.name}, but takes the scores themselves and "
+            f"applies a softmax to them: leave {x._op.name} out before the loss.",
         )
 
 
