@@ -319,18 +319,17 @@ def _watched_backpropagate(
     gradients: dict[Tensor, Any],
     kept: dict[Tensor, Any],
     among: set[Tensor] | None = None,
-    record: bool = False,
-    hooks: bool = True,
+    **how: bool,
 ) -> None:
     if not _watch.depth:
-        _plain_backpropagate(order, gradients, kept, among, record, hooks)
+        _plain_backpropagate(order, gradients, kept, among, **how)
         return
     seeds = {t: _array(g) for t, g in gradients.items()}
     _look_for_edits(order, seeds, among)
     outer, _watch.backward = _watch.backward, True
     try:
         with np.errstate(all="ignore"):
-            _plain_backpropagate(order, gradients, kept, among, record, hooks)
+            _plain_backpropagate(order, gradients, kept, among, **how)
     except Exception as error:
         _add_place(error)
         raise

@@ -57,12 +57,18 @@ class AnomalyError(FloatingPointError):
 class TrainingWarning(UserWarning):
     """A program that runs, but hardly does what was meant: a mistake of training, by its code.
 
-    Python shows a warning once for each line of the program. To switch one off, by its code:
+    code: under which `docs/mistakes.md` explains it.
+
+    Python shows a warning once for each line of the program. One is switched off by its code:
+    `warnings.filterwarnings("ignore", message=r"\\[gradients-not-zeroed\\]")`.
 
     >>> import warnings
-    >>> warnings.filterwarnings("ignore", message=r"\\[gradients-not-zeroed\\]")
-
-    code: under which `docs/mistakes.md` explains it.
+    >>> scores = Tensor([[2.0, 0.0]], requires_grad=True)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     loss = scores.softmax().cross_entropy([0])
+    >>> caught[0].message.code
+    'probabilities-as-scores'
     """
 
     code = ""

@@ -203,7 +203,15 @@ class Tensor(
 
     @property
     def grad_is_stale(self) -> bool:
-        """Whether a backward pass added to a gradient that an optimizer had used already."""
+        """Whether a backward pass added to a gradient that an optimizer had used already.
+
+        >>> w = Tensor(1.0, requires_grad=True)
+        >>> (w * 2).backward()
+        >>> note_writes([w], gradients_used=True)  # as an optimizer's step does
+        >>> (w * 2).backward()
+        >>> w.grad_is_stale
+        True
+        """
         return self._grad is not None and getattr(self, "_grad_use", 0) == 2
 
     @property

@@ -20,10 +20,9 @@ import tinygrad_sm
 
 ENTRY = re.compile(r"(\*{0,2}\w+(?:, \*{0,2}\w+)*): (.*)")
 NAME = re.compile(r"[A-Za-z_][\w.]*")
-# Where a name that is written short may stand.
+# The namespaces that people write, in the order of the reference.
 NAMESPACES = (
     "tinygrad_sm",
-    "tinygrad_sm.Tensor",
     "tinygrad_sm.viz",
     "tinygrad_sm.viz.plots",
     "nn",
@@ -142,7 +141,8 @@ def find(app, env, node, contnode):
     if node.get("reftype") != "obj":
         return None
     target, python = node["reftarget"], env.domains.python_domain
-    for namespace in ("", *NAMESPACES):
+    # Where a name that is written short may stand.
+    for namespace in ("", "tinygrad_sm", "tinygrad_sm.Tensor", *NAMESPACES[1:]):
         full = f"{namespace}.{target}".lstrip(".")
         if full in python.objects:
             return python.resolve_xref(

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from docstrings import escaped, parameters, restructured
+from docstrings import NAMESPACES, escaped, parameters, restructured
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -26,17 +26,6 @@ from tinygrad_sm.spelling import Elsewhere
 from tinygrad_sm.viz import words
 from tinygrad_sm.viz.draw import SYMBOLS
 
-# The namespaces that people write, in the order of the reference.
-NAMESPACES = (
-    "tinygrad_sm",
-    "tinygrad_sm.viz",
-    "tinygrad_sm.viz.plots",
-    "nn",
-    "nn.optim",
-    "nn.init",
-    "nn.datasets",
-    "nn.utils",
-)
 OPERATORS = {
     "a + b": "add",
     "a - b": "sub",

@@ -75,9 +75,7 @@ class Report:
         self.loss = seen.loss
         self.baseline = seen.baseline
         self.run: Run | None = seen.run
-        self.title = (
-            f"{seen.model} with {seen.loss_fn}, {len(seen.x) if seen.x.ndim else 1} examples"
-        )
+        self.title = f"{seen.model} with {seen.loss_fn}, {seen.examples} examples"
         self.summary = _summary(seen)
 
     @property

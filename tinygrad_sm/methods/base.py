@@ -80,9 +80,7 @@ _SEVERAL = (tuple, list)
 
 def as_ints(arguments: Sequence[Any]) -> tuple[int, ...]:
     """`f(2, 3)` and `f((2, 3))` mean the same."""
-    if len(arguments) == 1 and isinstance(arguments[0], _SEVERAL):
-        arguments = arguments[0]
-    return tuple(map(index, arguments))
+    return one_or_several(arguments[0]) if len(arguments) == 1 else tuple(map(index, arguments))
 
 
 def one_or_several(value: Any) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_sm import ops
 from tinygrad_sm.errors import DtypeError, ShapeError
-from tinygrad_sm.methods.base import Methods, as_ints
+from tinygrad_sm.methods.base import Methods, one_or_several
 from tinygrad_sm.ops.convolution import places
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ def _as_row(x: Methods) -> Tensor:
 
 def _in_row(value: Any, rows: int) -> Shape:
     """A setting along one axis, for the images of a single row."""
-    return (rows, *as_ints((value,)))
+    return (rows, *one_or_several(value))
 
 
 # ---- arguments ---------------------------------------------------------------------------------
@@ -494,7 +494,7 @@ def _check_channels(given: int, taken: int, made: int, groups: int, bias: list[S
 
 def _pair(name: str, value: Any, least: int = 1) -> Shape:
     """(rows, columns) of one number for both, or of two."""
-    pair = as_ints((value,))
+    pair = one_or_several(value)
     pair = pair * 2 if len(pair) == 1 else pair
     if len(pair) != 2 or min(pair) < least:
         raise ValueError(f"{name} is a number or a pair, each at least {least}, got {value}")

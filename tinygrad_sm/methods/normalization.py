@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_sm import ops
 from tinygrad_sm.errors import DtypeError, ShapeError
-from tinygrad_sm.methods.base import Axis, Methods, as_ints
+from tinygrad_sm.methods.base import Axis, Methods, one_or_several
 
 if TYPE_CHECKING:
     from tinygrad_sm.tensor import Tensor
@@ -109,7 +109,7 @@ class Normalization(Methods):
         Tensor([[-1.,  1.],
                 [ 0.,  0.]])
         """
-        shape = as_ints((normalized_shape,))
+        shape = one_or_several(normalized_shape)
         if not shape or self.shape[-len(shape) :] != shape:
             raise ShapeError(
                 f"layer_norm: normalized_shape {shape} is not the end of shape {self.shape}"

@@ -98,7 +98,7 @@ class Shape(Methods):
         Tensor([[1., 2.],
                 [3., 4.]])
         """
-        i, wanted = one_axis(axis, self.ndim), as_ints((sizes,))
+        i, wanted = one_axis(axis, self.ndim), one_or_several(sizes)
         length = self.shape[i]
         left, known = wanted.count(-1), math.prod(n for n in wanted if n != -1)
         if left > 1 or (known != length if not left else not known or length % known):
@@ -177,7 +177,7 @@ class Shape(Methods):
         >>> Tensor([[[1.0, 2.0]]]).movedim(2, 0).shape
         (2, 1, 1)
         """
-        sources, targets = as_ints((source,)), as_ints((destination,))
+        sources, targets = one_or_several(source), one_or_several(destination)
         full = [_an_axis(a, self.ndim) for a in sources]
         places = [_an_axis(a, self.ndim) for a in targets]
         if len(full) != len(places) or len({*full}) < len(full) or len({*places}) < len(places):

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from tinygrad_sm.graph import Flows, Graph, Module, Node
 from tinygrad_sm.tensor import Tensor
-from tinygrad_sm.viz.fold import Box, Repeat, fold, is_inlined
+from tinygrad_sm.viz.fold import Box, Repeat, fold, is_inlined, older
 from tinygrad_sm.viz.marks import Mark, marks
 from tinygrad_sm.viz.render import Drawing
-from tinygrad_sm.viz.text import clean, number
+from tinygrad_sm.viz.text import clean, count, number
 
 # Fill and line of each role. Told apart by lightness too, and each box says its role in words.
 COLOURS = {
@@ -88,8 +88,6 @@ def draw(
     _check("rankdir", rankdir, (None, "LR", "TB", "RL", "BT"))
     _check("level", level, ("auto", "op", "module"))
     _check("fused", fused, ("fold", "unfold"))
-    if max_nodes is not None and max_nodes < 1:
-        raise ValueError(f"max_nodes is at least 1, or None for no folding, got {max_nodes}")
     graph = Graph(tensor, grads=False)
     ordered, flows = _unfolded(graph, grads) if fused == "unfold" else (graph.nodes, {})
     boxes = fold(ordered, max_nodes, level)
@@ -246,7 +244,7 @@ class _Writer:
 
     def _lines(self, box: Box) -> list[str]:
         if box.folded == "older":
-            lines = [f"{len(box.nodes):,} older nodes, not drawn"]
+            lines = [f"{older(box)}, not drawn"]
         elif box.copies:
             lines = self.repeated(box.copies)
         else:
@@ -367,7 +365,7 @@ def _held(box: Box) -> list[str]:
     if box.folded == "run":
         title = f"{clean(box.what or '')} × {box.length:,}"
     kinds = Counter(node.kind for node in box.nodes if not is_inlined(node))
-    parts = [f"{n:,} {kind}{'s' * (n > 1)}" for kind, n in sorted(kinds.items())]
+    parts = [count(n, kind) for kind, n in sorted(kinds.items())]
     return [title, ", ".join(parts)] if len(box.nodes) > 1 else [title]
 
 

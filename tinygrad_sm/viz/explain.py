@@ -13,7 +13,7 @@ from typing import Any
 from tinygrad_sm.graph import Graph, Module
 from tinygrad_sm.tensor import Tensor
 from tinygrad_sm.viz.draw import _held, _title
-from tinygrad_sm.viz.fold import Box
+from tinygrad_sm.viz.fold import Box, older
 from tinygrad_sm.viz.layout import layout
 from tinygrad_sm.viz.numbers import written
 from tinygrad_sm.viz.steps import Story
@@ -117,7 +117,7 @@ def _head(box: Box, names: dict[str, str]) -> str:
     """What a box computes, as far as there is room."""
     name, node = names[box.node.id], box.node
     if box.folded == "older":
-        return f"{len(box.nodes):,} older nodes"
+        return older(box)
     if box.folded:
         what = _held(box)[0]
         return f"{name} = {what}" if len(f"{name} = {what}") <= WIDEST else clean(what, WIDEST)

@@ -11,6 +11,7 @@ from itertools import chain, pairwise
 import numpy as np
 
 from tinygrad_sm.graph import Array, Module, Node, _common
+from tinygrad_sm.viz.text import count
 
 LONGEST = 100  # boxes of a repeated block, without the leaves
 FEWEST = 3  # blocks that are worth it
@@ -68,6 +69,11 @@ class Box:
         return self.module.inside if self.module else self.node.modules
 
 
+def older(box: Box) -> str:
+    """What the box of all that is oldest stands for."""
+    return count(len(box.nodes), "older node")
+
+
 def is_inlined(node: Node) -> bool:
     """A number such as the 2 in x * 2 is written into its operation, and has no box."""
     return node.kind == "constant"
@@ -86,6 +92,8 @@ def fold(
     level: "op" keeps modules open; "module" folds the innermost ones, and blocks, from the start.
     repeats: False draws every one of repeated blocks.
     """
+    if max_nodes is not None and max_nodes < 1:
+        raise ValueError(f"max_nodes is at least 1, or None for no folding, got {max_nodes}")
     once = _fold_repeats if repeats else list[Box]
     boxes = [Box([node]) for node in nodes if not is_inlined(node) or node is nodes[-1]]
     if level == "module":

@@ -13,6 +13,15 @@ def number(value: float, digits: int = 4) -> str:
     return text.replace("-", "−").replace("nan", "NaN").replace("inf", "∞")
 
 
+def count(n: int, what: str) -> str:
+    """How many there are, with an s where it belongs.
+
+    >>> count(1, "node"), count(2000, "node")
+    ('1 node', '2,000 nodes')
+    """
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
 def clean(text: str, length: int = 60) -> str:
     """Text from outside as one short line: whatever does not print is made visible.
 

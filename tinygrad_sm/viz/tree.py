@@ -11,8 +11,8 @@ import numpy as np
 from tinygrad_sm.graph import Array, Graph, Module, Node
 from tinygrad_sm.tensor import Tensor
 from tinygrad_sm.viz.draw import _held, _title
-from tinygrad_sm.viz.fold import Box, Repeat, fold, is_inlined
-from tinygrad_sm.viz.text import clean, number
+from tinygrad_sm.viz.fold import Box, Repeat, fold, is_inlined, older
+from tinygrad_sm.viz.text import clean, count, number
 from tinygrad_sm.viz.words import expression, labels
 
 WIDTH = 100
@@ -56,8 +56,6 @@ def summary(tensor: Tensor, *, max_nodes: int | None = 80) -> Text:
     ├─ v3 = v2 − 1   ()     −2.5      −5
     └─ loss = v3²    ()     6.25      1
     """
-    if max_nodes is not None and max_nodes < 1:
-        raise ValueError(f"max_nodes is at least 1, or None for no folding, got {max_nodes}")
     graph = Graph(tensor, grads=False)
     boxes = fold(graph.nodes, max_nodes)
     shown = {box.node.id for box in boxes if box.folded != "older"}
@@ -87,15 +85,11 @@ def _contents(nodes: list[Node]) -> str:
     """How many operations, parameters and inputs there are, in words."""
     kinds = Counter("operation" if node.op else node.kind for node in nodes)
     numbers = sum(node.value.size for node in nodes if node.kind == "parameter")
-    counts = [_count(n, kind) if (n := kinds[kind]) else "" for kind in ("parameter", "input")]
+    counts = [count(n, kind) if (n := kinds[kind]) else "" for kind in ("parameter", "input")]
     if counts[0]:
-        counts[0] += f" ({_count(numbers, 'number')})"
+        counts[0] += f" ({count(numbers, 'number')})"
     leaves = " and ".join(filter(None, counts)) or "constants alone"
-    return f"{_count(kinds['operation'], 'operation')} on {leaves}" if nodes[-1].op else leaves
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'s' * (n != 1)}"
+    return f"{count(kinds['operation'], 'operation')} on {leaves}" if nodes[-1].op else leaves
 
 
 def _names(nodes: list[Node]) -> dict[str, str]:
@@ -155,7 +149,7 @@ def _branches(
 def _line(box: Box, names: dict[str, str]) -> str:
     node, name = box.node, names[box.node.id]
     if box.folded == "older":
-        return f"{len(box.nodes):,} older nodes"
+        return older(box)
     if box.folded:
         title, held = _held(box)
         sources = [names[source.node.id] for source, _ in box.inputs]
