@@ -61,7 +61,7 @@ def curves(
         epochs = range(1, len(values) + 1)
         marker = "o" if len(values) == 1 else ""  # a line through one point is not seen
         ax.plot(epochs, values, color=colour, label=name, linewidth=1.8, marker=marker)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.legend(frameon=False)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
