@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from nn.module import Module, Parameter
 from tinygrad_sm import Tensor, uniform
 
@@ -33,7 +35,9 @@ class Linear(Module):
         self.in_features = in_features
         self.out_features = out_features
         bound = 1 / math.sqrt(in_features)
-        self.weight = Parameter(uniform(out_features, in_features, low=-bound, high=bound))
+        weight = uniform(out_features, in_features, low=-bound, high=bound)
+        # Transposed in memory: then Wᵀ is what BLAS multiplies with most quickly.
+        self.weight = Parameter(np.asfortranarray(weight))
         self.bias = Parameter(uniform(out_features, low=-bound, high=bound)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Modules: what is inside them, how they print, and that they learn."""
 
 import copy
+import math
 import pickle
 
 import numpy as np
@@ -144,6 +145,37 @@ def test_linear_starts_within_its_bounds():
     for values in layer.weight.data, layer.bias.data:
         assert np.abs(values).max() <= 0.1
     assert layer.weight.data.std() == pytest.approx(0.1 / np.sqrt(3), rel=0.05)
+
+
+def test_a_weight_lies_in_memory_as_it_is_multiplied_with_most_quickly():
+    layer, x = nn.Linear(5, 3), Tensor(np.ones((4, 5), np.float32))
+    optimizer = nn.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
+    layer.weight.data = np.ones((3, 5))
+    layer.load_state_dict(layer.state_dict())
+    for _ in range(2):
+        optimizer.zero_grad()
+        layer(x).sum().backward()
+        optimizer.step()
+        optimizer.load_state_dict(optimizer.state_dict())
+    velocity = optimizer.state[layer.weight]["momentum_buffer"]
+    copies = copy.deepcopy(layer).weight.data, pickle.loads(pickle.dumps(layer)).weight.data
+    for array in (layer.weight.data, layer.weight.grad, velocity, *copies):
+        assert array.shape == (3, 5)
+        assert array.T.flags.c_contiguous
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(4, 5), (0, 5), (1, 5), (2, 3, 5), (5,)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_order_in_memory_changes_no_gradient(order, shape, dtype):
+    rng = np.random.default_rng(0)
+    x = Tensor(rng.standard_normal(shape, dtype))
+    weight = nn.Parameter(np.array(rng.standard_normal((3, 5)), order=order))  # float64 for both
+    y = x.linear(weight)
+    g = rng.standard_normal(y.shape)
+    y.backward(g)
+    rows = math.prod(shape[:-1])
+    np.testing.assert_allclose(weight.grad, g.reshape(rows, 3).T @ x.data.reshape(rows, 5))
 
 
 def test_the_seed_decides_the_weights():

@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -181,7 +181,7 @@ class Tensor(
                     f"cannot assign data of dtype {new.dtype} to {self._describe()} "
                     f"of dtype {self._data.dtype}"
                 )
-            self._data = np.array(new, dtype=self._data.dtype)
+            self._data = np.array(new, self._data.dtype, order=_order(self._data))
         note_writes((self,))
 
     @property
@@ -617,10 +617,16 @@ def _hand_out(gradients: dict[Tensor, Any]) -> None:
                 tensor._grad_use = 2 if tensor._grad.any() else 0
             tensor._grad += g
             continue
-        if shared or type(g) is not np.ndarray or g.base is not None or not g.flags.carray:
-            g = np.array(g, order="C")
+        own = type(g) is np.ndarray and g.base is None and (g.flags.carray or g.flags.farray)
+        if shared or not own:
+            g = np.array(g, order=_order(tensor._data))
         tensor._grad = g
         tensor._grad_use = 0
+
+
+def _order(array: Array) -> Literal["C", "F"]:
+    """The order of an array's elements in memory: what is in the same order is quicker together."""
+    return "F" if array.flags.fnc else "C"
 
 
 def _rebuild(cls: type[Tensor], data: Array, requires_grad: bool, grad: Any, name: Any) -> Tensor:

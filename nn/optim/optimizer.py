@@ -301,12 +301,14 @@ class Optimizer:
             if name == "step":
                 state[name] = int(value)
             elif value is not None:
-                state[name] = np.array(value, p.dtype)
-                if state[name].shape != p.shape:
+                array = np.array(value, p.dtype)
+                if array.shape != p.shape:
                     raise ValueError(
-                        f"the state has {name} of shape {state[name].shape} "
+                        f"the state has {name} of shape {array.shape} "
                         f"for a parameter of shape {p.shape}"
                     )
+                state[name] = np.empty_like(p.data)  # in the order of p in memory
+                state[name][...] = array
         return state
 
     def __repr__(self) -> str:

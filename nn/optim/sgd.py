@@ -82,7 +82,7 @@ def _velocity(g: Array, state: State, group: Group) -> Array:
         v *= momentum
         v += g if share == 1 else np.multiply(g, number[share], scratch)
     else:
-        v = state["momentum_buffer"] = g.copy()
+        v = state["momentum_buffer"] = g.copy("K")
     if not group["nesterov"]:
         return v
     np.multiply(v, momentum, scratch)

@@ -76,10 +76,16 @@ def _linear_x(g: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
 
 
 def _linear_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
-    """gᵀ x, added up over all rows."""
+    """gᵀ x, added up over all rows; in memory it lies as the weight does."""
     if x.ndim != 2:
         g, x = _rows(g), _rows(x)
-    return g.T.dot(x) if isinstance(g, np.ndarray) else g.T @ x
+    if not isinstance(g, np.ndarray):
+        return g.T @ x
+    if weight.flags.c_contiguous or g.dtype is not x.dtype:
+        return g.T.dot(x)
+    gradient = np.empty(weight.shape, g.dtype, "F")
+    x.T.dot(g, gradient.T)  # the same numbers, written through the transpose
+    return gradient
 
 
 def _linear_bias(g: Any, y: Any, x: Any, weight: Any, bias: Any = None) -> Any:
