@@ -57,8 +57,7 @@ def filled(n: int, value: float, dtype: Any) -> Any:
 
 
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
-    fits = bias is None or (bias.ndim == 1 and len(bias) == len(weight))
-    if not fits or weight.ndim != 2 or not x.ndim:
+    if weight.ndim != 2 or not x.ndim or (bias is not None and bias.shape != weight.shape[:1]):
         raise ValueError
     # On matrices dot does what @ does, and is quicker on small ones.
     y = x.dot(weight.T) if x.ndim <= 2 else x @ weight.T
