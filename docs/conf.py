@@ -61,7 +61,6 @@ add_module_names = False
 html_theme = "furo"
 html_title = "tinygrad_sm"
 html_static_path = ["_static"]
-pygments_dark_style = "github-dark"
 html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
 templates_path = ["_templates"]
