@@ -12,6 +12,7 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 
 FOLDER = "notebooks"
+FOLDS = {"hide-input": "source_hidden", "hide-output": "outputs_hidden"}
 LINK = re.compile(r"\[([^\]]+)\]\(((?:[\w./-]+\.(?:md|rst|html)|#)[^)\s]*)\)")
 ROLE = re.compile(r"\{[\w:]+\}`~?([^`<]+?)(?: <[^`>]*>)?`")
 ADMONITIONS = "admonition|attention|caution|danger|error|hint|important|note|seealso|tip|warning"
@@ -36,13 +37,13 @@ def keep(app):
 
 
 def notebook(path):
-    """The chapter that was run as it is given away; solutions are folded."""
+    """The chapter that was run as it is given away; solutions and predictions folded."""
     made = nbformat.read(path, as_version=4)
     made.metadata = {"kernelspec": made.metadata.kernelspec}
     for cell in made.cells:
         tags = cell.metadata.get("tags", [])
-        hidden = {"source_hidden": "hide-input" in tags, "outputs_hidden": "hide-output" in tags}
-        cell.metadata = {"tags": tags, "jupyter": hidden} if any(hidden.values()) else {}
+        folded = {name: True for tag, name in FOLDS.items() if tag in tags}
+        cell.metadata = {"jupyter": folded} if folded else {}
         if cell.cell_type == "markdown":
             cell.source = plain(cell.source)
         elif cell.execution_count is None:
