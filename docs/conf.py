@@ -35,6 +35,7 @@ suppress_warnings = ["toc.empty_glob"]  # a part of the site may have no pages y
 # ---- the chapters: each cell is run, and an error or a warning in one stops the build -----------
 
 nb_execution_mode = "force"
+nb_execution_in_temp = True  # as where a learner opens the notebook: nothing lies beside it
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
@@ -53,7 +54,6 @@ rst_prolog = """
 """
 autodoc_typehints = "none"  # the docstrings tell the types and shapes in words
 autodoc_member_order = "bysource"
-python_maximum_signature_line_length = 80
 add_module_names = False
 
 # ---- how it looks ------------------------------------------------------------------------------
@@ -61,6 +61,7 @@ add_module_names = False
 html_theme = "furo"
 html_title = "tinygrad_sm"
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
 templates_path = ["_templates"]
 html_copy_source = False

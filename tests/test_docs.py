@@ -37,3 +37,39 @@ def test_three_exercises_with_solutions(chapter):
     exercises = text.split("## Exercises")[1]
     assert exercises.count("hide-input") >= 3
     assert "assert" in exercises or "gradcheck" in exercises
+
+
+@pytest.fixture
+def notebooks(monkeypatch):
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(FOLDER.parent / "_ext")
+    return pytest.importorskip("notebooks")
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_jupyter_can_show_the_text(notebooks, chapter):
+    text = CELL.sub("", chapter.read_text(encoding="utf-8").split("---\n", 2)[2])
+    assert ".md" not in notebooks.plain(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("see [chapter 3](03_tensors.md#axes)", "see [chapter 3](03_tensors.ipynb)"),
+        ("see [`Conv2d`](../reference/nn.html#x)", "see `Conv2d`"),
+        ("[below](#axes), {func}`~nn.Linear`, {doc}`text <../x>`", "below, `nn.Linear`, `text`"),
+        (":::{note}\nOne.\n\nTwo.\n:::", "> **Note**\n>\n> One.\n>\n> Two."),
+        ("```{tip} Predict\nA\n```", "> **Predict**\n>\n> A"),
+        ("`f[0](x)` and [a](https://b.c/d.html)", "`f[0](x)` and [a](https://b.c/d.html)"),
+    ],
+)
+def test_text_becomes_plain_markdown(notebooks, text, plain):
+    assert notebooks.plain(text) == plain
+
+
+@pytest.mark.parametrize(
+    "text", [":::{figure} a.png\n:::", "```{list-table}\n```", "(label)=", "a\n: b", "![a](b.png)"]
+)
+def test_what_jupyter_cannot_show_is_an_error(notebooks, text):
+    with pytest.raises(Exception, match="Jupyter cannot show"):
+        notebooks.plain(text)

@@ -124,7 +124,7 @@ def opening(module, heading):
 
 
 def table(rows, *header, widths="auto"):
-    lines = [".. list-table::", f"   :widths: {widths}", ""]
+    lines = [".. list-table::", f"   :widths: {widths}", "   :width: 100%", ""]
     if header:
         lines[2:2] = ["   :header-rows: 1"]
         rows = [header, *rows]
@@ -364,7 +364,8 @@ def write(app):
     for namespace, files in homes().items():
         pages |= namespace_pages(namespace, files)
         tops.append(namespace)
-    index = [*title("Reference"), ".. toctree::", "   :maxdepth: 2", ""]
+    index = [*title("Reference"), "Every name by its letter: :ref:`genindex`.", ""]
+    index += [".. toctree::", "   :maxdepth: 2", ""]
     pages["index"] = [*index, *(f"   {name}" for name in tops)]
     folder = Path(app.srcdir, "reference")
     folder.mkdir(exist_ok=True)
