@@ -929,6 +929,31 @@ def test_buttons_slider_boxes_and_play(browser, tmp_path):
     assert browser.errors == []
 
 
+def test_the_address_names_the_step(browser, tmp_path):
+    path, expected = neuron_page(tmp_path / "page.html")
+    titles = [title for title, *_ in expected]
+    at = "[location.hash, document.querySelector('h2').textContent]"
+    for wrong in ("", "#", "#0", "#-1", "#1.5", "#seven", f"#{len(titles) + 1}", "#%"):
+        browser.open("about:blank")
+        browser.open(path.as_uri() + wrong)
+        assert browser.run(at) == ["#1", titles[0]], wrong
+    browser.open("about:blank")
+    browser.open(path.as_uri() + "#7")
+    assert browser.run(at) == ["#7", titles[6]]
+    pages = browser.run("history.length")
+    browser.press("ArrowRight")
+    assert browser.run(at) == ["#8", titles[7]]
+    assert browser.run("history.length") == pages  # Back leads out of the page
+    # A link within the page, or another number in the address.
+    for typed, step in (("#3", 3), ("#99", 3), ("#x", 3), (f"#{len(titles)}", len(titles))):
+        browser.run(
+            "new Promise((done) => { addEventListener('hashchange', done, { once: true });"
+            f"location.hash = '{typed}'; }})"
+        )
+        assert browser.run(at) == [f"#{step}", titles[step - 1]], typed
+    assert browser.errors == []
+
+
 def test_the_keyboard_reaches_all_and_its_place_is_seen(browser, tmp_path):
     path, _ = regression_page(tmp_path / "page.html")
     browser.open(path.as_uri())

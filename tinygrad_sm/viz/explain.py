@@ -40,6 +40,8 @@ def explain(
         box each, and are one step in each direction; None folds nothing.
     lr: the learning rate; with it the page ends with the update, parameter − lr · gradient.
 
+    A link to `backprop.html#7` opens the page at step 7, and the address follows each step.
+
     Returns the path. It is best written before an optimizer changes the values; `backward()` need
     not have been called, and nothing of the tensors is changed.
 
