@@ -232,6 +232,34 @@ def test_softmax_regression_unfolds_into_its_parts(page):
     close(row[-1], model.weight.numpy() - 0.5 * model.weight.grad)
 
 
+def test_of_a_single_row_the_probabilities_minus_one_hot_are_the_gradient(page):
+    scores = leaf([[1.0, 3.0, -2.0]], "scores")
+    label = Tensor(np.array([1]), name="label")
+    p = scores.softmax().numpy()
+    for options, g in (({}, 1), ({"reduction": "sum"}, 1), ({}, 2)):
+        shown = page(scores.cross_entropy(label, **options) * g)
+        step = next(s for s in shown.steps if s["title"].endswith("back to scores"))
+        assert step["formula"] == "gradient for scores = g · (p − onehot)"
+        first, *more = shown.rows(step)
+        close(first[-1], p - [[0, 1, 0]])
+        assert len(more) == (g != 1)
+        assert step["blocks"][-1]["row"][-1]["label"] == "gradient for scores"
+        close(shown.rows(step)[-1][-1], g * (p - [[0, 1, 0]]))
+
+
+def test_a_box_shows_few_numbers_and_of_more_the_shape(page):
+    x = Tensor([[0.5, -1.0, 1e-9]], name="x")
+    w = leaf([[1.0, 2.0], [3.0, 4.0], [0.0, 1.0]], "w")
+    empty = Tensor(np.zeros(0), name="empty")
+    loss = (x @ w).sum() + (w[0] * Tensor([1, 0, 0, 2], name="four")[:2]).sum() + empty.sum()
+    boxes = {box["head"]: (box["value"], box["grad"]) for box in page(loss).boxes.values()}
+    assert boxes["x"] == ("[0.5, −1, 1e-09]".replace("-", "−"), None)
+    assert boxes["w"] == ("3 × 2", "3 × 2")
+    assert boxes["v1 = x @ w"] == ("[−2.5, −2]", "[1, 1]")
+    assert boxes["four"] == ("4", None)
+    assert boxes["empty"] == ("0", None)
+
+
 def test_the_gradients_are_bit_for_bit_those_that_backward_leaves():
     model = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 4))
     x = leaf(np.random.default_rng(0).normal(size=(6, 5)).astype("f4"), "x")
