@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
+sys.path[:0] = [str(HERE.parent), str(HERE), str(HERE / "_ext")]
 
 import tinygrad_sm  # noqa: E402
 
@@ -26,6 +26,7 @@ extensions = [
     "reference",
     "formulas",
     "notebooks",
+    "live",
     "links",
 ]
 exclude_patterns = ["_build", "_ext", "_static", "_templates"]

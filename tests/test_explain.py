@@ -232,6 +232,35 @@ def test_softmax_regression_unfolds_into_its_parts(page):
     close(row[-1], model.weight.numpy() - 0.5 * model.weight.grad)
 
 
+def test_of_a_single_row_the_probabilities_minus_one_hot_are_the_gradient(page):
+    scores = leaf([[1.0, 3.0, -2.0]], "scores")
+    label = Tensor(np.array([1]), name="label")
+    p = scores.softmax().numpy()
+    for options, g in (({}, 1), ({"reduction": "sum"}, 1), ({}, 2)):
+        shown = page(scores.cross_entropy(label, **options) * g)
+        step = next(s for s in shown.steps if s["title"].endswith("back to scores"))
+        assert step["formula"] == "gradient for scores = g · (p − onehot)"
+        first, *more = shown.rows(step)
+        close(first[-1], p - [[0, 1, 0]])
+        assert len(more) == (g != 1)
+        *_, last = (block["row"] for block in step["blocks"] if "row" in block)
+        assert last[-1]["label"] == "gradient for scores"
+        close(shown.rows(step)[-1][-1], g * (p - [[0, 1, 0]]))
+
+
+def test_a_box_shows_few_numbers_and_of_more_the_shape(page):
+    x = Tensor([[0.5, -1.0, 1e-9]], name="x")
+    w = leaf([[1.0, 2.0], [3.0, 4.0], [0.0, 1.0]], "w")
+    four, empty = leaf(np.ones(4), "four"), leaf(np.zeros(0), "empty")
+    shown = page((x @ w).sum() + four.sum() + empty.sum())
+    boxes = {box["head"]: (box["value"], box["grad"]) for box in shown.boxes.values()}
+    assert boxes["x"] == ("[0.5, −1, 1e−09]", None)
+    assert boxes["w"] == ("3 × 2", "3 × 2")
+    assert boxes["v1 = x @ w"] == ("[−2.5, −3]", "[1, 1]")
+    assert boxes["four"] == ("4", "4")
+    assert boxes["empty"] == ("0", "0")
+
+
 def test_the_gradients_are_bit_for_bit_those_that_backward_leaves():
     model = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 4))
     x = leaf(np.random.default_rng(0).normal(size=(6, 5)).astype("f4"), "x")
@@ -926,6 +955,31 @@ def test_buttons_slider_boxes_and_play(browser, tmp_path):
     browser.click("#play")
     assert browser.run("document.getElementById('play').textContent") == "Play"
     browser.send("Page.removeScriptToEvaluateOnNewDocument", identifier=hurry["identifier"])
+    assert browser.errors == []
+
+
+def test_the_address_names_the_step(browser, tmp_path):
+    path, expected = neuron_page(tmp_path / "page.html")
+    titles = [title for title, *_ in expected]
+    at = "[location.hash, document.querySelector('h2').textContent]"
+    for wrong in ("", "#", "#0", "#-1", "#1.5", "#seven", f"#{len(titles) + 1}", "#%"):
+        browser.open("about:blank")
+        browser.open(path.as_uri() + wrong)
+        assert browser.run(at) == ["#1", titles[0]], wrong
+    browser.open("about:blank")
+    browser.open(path.as_uri() + "#7")
+    assert browser.run(at) == ["#7", titles[6]]
+    pages = browser.run("history.length")
+    browser.press("ArrowRight")
+    assert browser.run(at) == ["#8", titles[7]]
+    assert browser.run("history.length") == pages  # Back leads out of the page
+    # A link within the page, or another number in the address.
+    for typed, step in (("#3", 3), ("#99", 3), ("#x", 3), (f"#{len(titles)}", len(titles))):
+        browser.run(
+            "new Promise((done) => { addEventListener('hashchange', done, { once: true });"
+            f"location.hash = '{typed}'; }})"
+        )
+        assert browser.run(at) == [f"#{step}", titles[step - 1]], typed
     assert browser.errors == []
 
 

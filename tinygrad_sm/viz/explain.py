@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tinygrad_sm.graph import Graph, Module
+from tinygrad_sm.graph import Array, Graph, Module
 from tinygrad_sm.tensor import Tensor
 from tinygrad_sm.viz.draw import _held, _title
 from tinygrad_sm.viz.fold import Box, older
@@ -21,6 +21,7 @@ from tinygrad_sm.viz.text import clean
 from tinygrad_sm.viz.words import expression
 
 WIDEST = 26  # letters of a heading
+FEW = 3  # numbers that there is room for in a box
 
 
 def explain(
@@ -39,6 +40,8 @@ def explain(
     max_nodes: in a larger graph, module calls and runs of the same operation are folded into one
         box each, and are one step in each direction; None folds nothing.
     lr: the learning rate; with it the page ends with the update, parameter − lr · gradient.
+
+    A link to `backprop.html#7` opens the page at step 7, and the address follows each step.
 
     Returns the path. It is best written before an optimizer changes the values; `backward()` need
     not have been called, and nothing of the tensors is changed.
@@ -79,14 +82,12 @@ def _picture(story: Story) -> dict[str, Any]:
     frames: dict[Module, list[str]] = {}
     for box in story.boxes:
         node = box.node
-        single = node.value.size == 1
-        shape = " × ".join(map(str, node.shape))
         gradient = story.gradients.get(node.id)
         boxes[node.id] = {
             "kind": "folded" if box.folded else node.kind,
             "head": _head(box, story.names),
-            "value": written(node.value.item(), 4) if single else shape,
-            "grad": None if gradient is None else written(gradient.item(), 4) if single else shape,
+            "value": _short(node.value),
+            "grad": None if gradient is None else _short(gradient),
         }
         for module in box.frames:
             assert isinstance(module, Module)  # not a Repeat: every block has its own steps
@@ -123,6 +124,15 @@ def _head(box: Box, names: dict[str, str]) -> str:
         return f"{name} = {what}" if len(f"{name} = {what}") <= WIDEST else clean(what, WIDEST)
     whats = (expression(node, names), clean(node.op, 22)) if node.op else ()
     return next((t for t in (f"{name} = {what}" for what in whats) if len(t) <= WIDEST), name)
+
+
+def _short(array: Array) -> str:
+    """The numbers of an array that has few; of a larger one the shape."""
+    if array.size == 1:
+        return written(array.item(), 4)
+    if 0 < array.size <= FEW and array.size == array.shape[-1]:
+        return f"[{', '.join(written(v, 3) for v in array.ravel().tolist())}]"
+    return " × ".join(map(str, array.shape))
 
 
 def _size(box: dict[str, Any]) -> tuple[float, float]:

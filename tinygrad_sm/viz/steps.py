@@ -387,8 +387,15 @@ class Story:
             return [{"say": say}, self._row(upstream, "×", local, "=", gained)]
         if op == "matmul" and all(self.nodes[i].value.ndim == 2 for i in node.inputs):
             other = self._value(node.inputs[1 - c.place], transposed=True)
+            names = [self.names[i] for i in node.inputs]
             factors = (upstream, "@", other) if c.place == 0 else (other, "@", upstream)
-            return [{"say": arrived}, self._row(*factors, "=", gained)]
+            why = (
+                f"Each number in {name} was multiplied by a row of {names[1]}, so its gradient is "
+                "g times that row, added up.",
+                f"Each number in {name} was multiplied by a number in {names[0]}, in every row. "
+                "So its gradient is g times that number, added up over the rows.",
+            )[c.place]
+            return [{"say": f"{arrived} {why}"}, self._row(*factors, "=", gained)]
         return [{"say": arrived}, self._row(upstream, "→", gained)]
 
     def _linear(
@@ -419,21 +426,24 @@ class Story:
         n, classes = scores.shape
         p = ops.softmax(scores)
         onehot = ops.one_hot(true.ravel(), classes=classes, dtype=scores.dtype)
+        is_mean = n > 1 and node.attributes.get("reduction", "mean") == "mean"
+        is_scaled = g.size != 1 or g.item() != 1
         difference = self._array(p - onehot, "p − onehot", "local")
         say = (
             "Softmax and −ln together have a strikingly simple derivative: the probabilities, "
             "minus 1 at the true class. A step against it raises the score of the true class and "
             "lowers the others, each as far as its probability is off."
         )
+        ends = difference if is_mean or is_scaled else gained
         blocks: list[Block] = [
             {"say": say},
-            self._row(self._array(p, "p"), "−", self._array(onehot, "onehot"), "=", difference),
+            self._row(self._array(p, "p"), "−", self._array(onehot, "onehot"), "=", ends),
         ]
         factors: list[Block | str] = []
-        if node.attributes.get("reduction", "mean") == "mean":
+        if is_mean:
             blocks.append({"say": f"The loss is the mean over N = {n} rows: each counts 1/{n}."})
             factors += ["÷", self._array(np.array(n), "N")]
-        if g.size != 1 or g.item() != 1:
+        if is_scaled:
             factors += ["×", self._array(g, f"g = {self._slope(self.root.id, node.id)}", "grad")]
         return [*blocks, self._row(difference, *factors, "=", gained)] if factors else blocks
 

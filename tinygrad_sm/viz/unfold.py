@@ -249,8 +249,9 @@ def _reduce(node: Node, losses: Any, label: str) -> Iterator[Part]:
     result = losses.sum() if reduction == "sum" else losses.mean()
     if reduction == "mean" and count != n:  # weighted rows count as much as their weights
         result = losses.sum() / count
+    alone = "There is one, and it is the loss."
     yield (
         "Average" if reduction == "mean" else "Add up",
-        f"The loss is the {reduction} of all {n}.",
+        f"The loss is the {reduction} of all {n}." if n > 1 else alone,
         [reduction, (losses, label), "=", (result, "loss", "result")],
     )

@@ -32,6 +32,9 @@ SAYS = {
     "multiply": "The two are multiplied.",
     "divide": "The first is divided by the second.",
     "power": "The base, multiplied by itself as often as the exponent says.",
+    "matmul": "Each row of the first meets each column of the second: the products of their "
+    "elements, added up, are one number of the result.",
+    "relu": "What is negative becomes 0; the rest passes unchanged.",
     "linear": "Each row of the input gets a score from each row of the weight: the products of "
     "their elements, added up, and the bias added.",
     "mean": "The average of all elements: they are added up and divided by how many there are.",
@@ -192,7 +195,7 @@ def rule_of(node: Node, place: int, inputs: list[Node]) -> str:
     """The derivative rule for an input, in words or as a formula."""
     op = known(node)
     if op == "cross_entropy" and place == 0:
-        is_mean = node.attributes.get("reduction", "mean") == "mean"
+        is_mean = node.attributes.get("reduction", "mean") == "mean" and inputs[1].value.size > 1
         return "g · (p − onehot) / N" if is_mean else "g · (p − onehot)"
     if op == "power" and place == 0 and is_inlined(inputs[1]) and inputs[1].value in (2, 3):
         return "g * 2 * a" if inputs[1].value == 2 else "g * 3 * a ** 2"
@@ -213,7 +216,7 @@ def says(node: Node) -> str:
         return SAYS[op].removesuffix(".") + (", element by element." if each else ".")
     method = getattr(Tensor, op, None) or getattr(tinygrad_sm, op, None) if op else None
     text = (getattr(method, "__doc__", None) or "").strip().split("\n")[0]
-    return re.split(r" (?:No d|D)erivatives?\b", text)[0]
+    return re.split(r" (?:No d|D)erivatives?\b", text)[0].replace("`", "")
 
 
 def in_words(box: Box) -> str:

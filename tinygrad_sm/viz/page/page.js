@@ -350,8 +350,15 @@
     $("next").disabled = $("last").disabled = now === steps.length - 1;
     if (now === steps.length - 1) stop();
     try {
-      history.replaceState(null, "", `#${now + 1}`);  // a reload stays at this step
+      // A reload, or a copy of the address, leads to this step; Back leads out of the page.
+      history.replaceState(null, "", `#${now + 1}`);
     } catch { /* not allowed everywhere, such as in the frame of a notebook */ }
+  }
+
+  /* The step that the address names, as in page.html#7; this one if there is no such step. */
+  function linked() {
+    const at = Number(location.hash.slice(1)) - 1;
+    return at in steps ? at : now;
   }
 
   /* A box leads to its step in the pass that is being looked at; a second time to the other. */
@@ -416,5 +423,6 @@
   const svg = drawGraph();
   fit();
   addEventListener("resize", fit);
-  go((Number(location.hash.slice(1)) || 1) - 1);
+  addEventListener("hashchange", () => { stop(); go(linked()); });
+  go(linked());
 })();
