@@ -19,18 +19,16 @@ def look_for_kept_losses(loss: Tensor) -> None:
 
     Called for one loss of 16. Only losses of different steps count: values were written to between.
     """
+    _losses[:] = [kept for kept in _losses if kept() is not None]
     last = _losses[-1]() if _losses else None
-    if last is None:
-        _losses.clear()
-    elif last.number > latest_write.number:
+    if last is not None and last.number > latest_write.number:
         return
     _losses.append(weakref.ref(loss))
     if len(_losses) == 16:
-        if all(kept() is not None for kept in _losses):
-            warn(
-                "losses-kept",
-                "the losses of hundreds of steps are still alive, each with its whole graph, and "
-                "memory grows with every step. Keep the numbers instead: "
-                "losses.append(loss.item()) or total += loss.item().",
-            )
+        warn(
+            "losses-kept",
+            "the losses of hundreds of steps are still alive, each with its whole graph, and "
+            "memory grows with every step. Keep the numbers instead: "
+            "losses.append(loss.item()) or total += loss.item().",
+        )
         _losses.clear()
