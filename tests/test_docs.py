@@ -73,3 +73,53 @@ def test_text_becomes_plain_markdown(notebooks, text, plain):
 def test_what_jupyter_cannot_show_is_an_error(notebooks, text):
     with pytest.raises(Exception, match="Jupyter cannot show"):
         notebooks.plain(text)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_is_read_in_a_quarter_of_an_hour(chapter):
+    """At 200 words a minute, 4 s a line of code and 15 s a picture, without what is folded away."""
+    text = chapter.read_text(encoding="utf-8").split("## Exercises")[0]
+    shown = [cell for cell in CELL.findall(text) if "hide-input" not in cell]
+    lines = [line for cell in shown for line in OPTIONS.sub("", cell).splitlines() if line.strip()]
+    pictures = sum(bool(re.search(r"draw\(|plots\.|subplots", cell)) for cell in shown)
+    words = len(CELL.sub("", text).split())
+    assert words / 200 + len(lines) * 4 / 60 + pictures / 4 < 15
+
+
+# ---- the words ---------------------------------------------------------------------------------
+
+GLOSSARY = (FOLDER.parent / "glossary.md").read_text(encoding="utf-8")
+ENTRY = re.compile(r"((?:^\S.*\n)+)  .*\(path/(\w+)\.md\)$", re.M)
+INTRODUCED = {
+    term: chapter
+    for terms, chapter in ENTRY.findall(GLOSSARY.split("```{glossary}\n")[1])
+    for term in terms.splitlines()
+}
+NO_PROSE = re.compile(
+    r"\A---\n.*?^---\n|^```.*?^```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$", re.M | re.S
+)
+NUMBERED = [path for path in CHAPTERS if path.stem in {*INTRODUCED.values()}]
+PROSE = {path.stem: NO_PROSE.sub(" ", path.read_text(encoding="utf-8")) for path in NUMBERED}
+# A heading may name what comes under it, and so may italics.
+AHEAD = re.compile(r"^#.*|(?<!\*)\*[\w -]+\*(?!\*)|\]\([^)]*\)", re.M)
+
+
+def forms(term):
+    plural = term.removesuffix("y") + "ies" if term.endswith("y") else f"{term}e?s"
+    return rf"(?:{re.escape(term)}|{plural})"
+
+
+@pytest.mark.parametrize("term", INTRODUCED)
+def test_no_term_is_used_before_it_is_introduced(term):
+    bold = re.compile(rf"\*\*{forms(term)}\*\*")
+    places = [stem for stem, text in PROSE.items() for _ in bold.finditer(text)]
+    assert places == [INTRODUCED[term]]
+    path = "\n".join(AHEAD.sub("", text) for text in PROSE.values())
+    word = re.compile(rf"(?<![\w*-]){forms(term)}(?![\w-])|\*\*{forms(term)}\*\*")
+    assert word.search(path)[0].startswith("**")
+
+
+@pytest.mark.parametrize("chapter", PROSE)
+def test_each_term_that_a_chapter_introduces_is_in_the_glossary(chapter):
+    inside = re.findall(r"(?<=[\w(,:] )\*\*([\w -]+)\*\*", PROSE[chapter])
+    assert not [t for t in inside if not any(re.fullmatch(forms(k), t) for k in INTRODUCED)]
