@@ -152,26 +152,24 @@ def backpropagate(
         if latest_write.number > tensor.number:
             _check_unchanged(tensor, inputs, order[0])
         attributes = tensor._attributes
-        y, values = (tensor, inputs) if record else (tensor._data, tensor._arrays)
-        if op.saves:
-            values = (*values, None if record else tensor._saved)
+        # What a rule is called with: g, y, *inputs, and what a fused operation saved.
+        if record:
+            values = (g, tensor, *inputs, None) if op.saves else (g, tensor, *inputs)
+        elif op.saves:
+            values = (g, tensor._data, *tensor._arrays, tensor._saved)
+        else:
+            values = (g, tensor._data, *tensor._arrays)
         rules = op.rules
         if op.together:
             assert rules[0] is not None
-            rules = tuple(map(_known, rules[0](g, y, *values, **attributes)))
+            rules = tuple(map(_known, rules[0](*values, **attributes)))
         for x, rule in zip(inputs, rules):  # noqa: B905 - an optional input may be left out
             if rule is None or not x._requires_grad or (among is not None and x not in among):
                 continue
-            gx = rule(g, y, *values, **attributes) if attributes else rule(g, y, *values)
+            gx = rule(*values, **attributes) if attributes else rule(*values)
             data = x._data
-            if op.broadcasts:
-                if gx.shape != data.shape:
-                    gx = ops.sum_to(gx, shape=data.shape)
-            elif (gx._data if record else gx).size != data.size:  # quicker than the whole shape
-                raise GradientError(
-                    f"the derivative rule of '{op.name}' gave a gradient of shape {gx.shape} "
-                    f"for an input of shape {data.shape}: a gradient has the shape of its tensor"
-                )
+            if op.broadcasts and gx.shape != data.shape:
+                gx = ops.sum_to(gx, shape=data.shape)
             if gx.dtype is not data.dtype:
                 gx = ops.astype(gx, dtype=data.dtype)
             earlier = gradients.get(x)
