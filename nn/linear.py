@@ -36,8 +36,8 @@ class Linear(Module):
         self.out_features = out_features
         bound = 1 / math.sqrt(in_features)
         weight = uniform(out_features, in_features, low=-bound, high=bound)
-        # Transposed in memory: then Wᵀ is what BLAS multiplies with most quickly.
-        self.weight = Parameter(np.asfortranarray(weight))
+        # A wide layer's weight is transposed in memory: BLAS multiplies with Wᵀ more quickly then.
+        self.weight = Parameter(np.array(weight, order="F" if out_features >= 32 else "C"))
         self.bias = Parameter(uniform(out_features, low=-bound, high=bound)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
