@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_sm import GradcheckError, Tensor, gradcheck, ops
+from tinygrad_sm import GradcheckError, GradientError, Tensor, gradcheck, ops
 from tinygrad_sm.ops import Op
 from tinygrad_sm.tensor import apply
 
@@ -70,10 +70,15 @@ def test_the_place_and_both_numbers_are_named():
 
 @pytest.mark.usefixtures("table")
 def test_a_gradient_of_another_shape_is_found():
+    # Of as many elements, so that a backward pass takes it.
     with pytest.raises(GradcheckError, match=r"shape \(1, 2\), .*shape \(2,\)"):
         gradcheck(cube(lambda g, y, x: g.reshape((1, 2))), leaf([0.5, -1.0]))
-    with pytest.raises(GradcheckError, match=r"shape \(\), .*shape \(2,\)"):
-        gradcheck(cube(lambda g, y, x: g.sum()), leaf([0.5, -1.0]))
+
+
+@pytest.mark.usefixtures("table")
+def test_backward_refuses_a_gradient_of_another_shape():
+    with pytest.raises(GradientError, match=r"cube.*shape \(\).*shape \(2,\)"):
+        cube(lambda g, y, x: g.sum())(leaf([0.5, -1.0])).sum().backward()
 
 
 def test_the_input_that_is_wrong_is_named():

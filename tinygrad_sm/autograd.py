@@ -153,12 +153,9 @@ def backpropagate(
             _check_unchanged(tensor, inputs, order[0])
         attributes = tensor._attributes
         # What a rule is called with: g, y, *inputs, and what a fused operation saved.
-        if record:
-            values = (g, tensor, *inputs, None) if op.saves else (g, tensor, *inputs)
-        elif op.saves:
-            values = (g, tensor._data, *tensor._arrays, tensor._saved)
-        else:
-            values = (g, tensor._data, *tensor._arrays)
+        values = (g, tensor, *inputs) if record else (g, tensor._data, *tensor._arrays)
+        if op.saves:
+            values = (*values, None if record else tensor._saved)
         rules = op.rules
         if op.together:
             assert rules[0] is not None
@@ -168,8 +165,14 @@ def backpropagate(
                 continue
             gx = rule(*values, **attributes) if attributes else rule(*values)
             data = x._data
-            if op.broadcasts and gx.shape != data.shape:
-                gx = ops.sum_to(gx, shape=data.shape)
+            if op.broadcasts:
+                if gx.shape != data.shape:
+                    gx = ops.sum_to(gx, shape=data.shape)
+            elif (gx._data if record else gx).size != data.size:  # quicker than the whole shape
+                raise GradientError(
+                    f"the derivative rule of '{op.name}' gave a gradient of shape {gx.shape} "
+                    f"for an input of shape {data.shape}: a gradient has the shape of its tensor"
+                )
             if gx.dtype is not data.dtype:
                 gx = ops.astype(gx, dtype=data.dtype)
             earlier = gradients.get(x)

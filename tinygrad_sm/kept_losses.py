@@ -19,7 +19,8 @@ def look_for_kept_losses(loss: Tensor) -> None:
 
     Called for one loss of 16. Only losses of different steps count: values were written to between.
     """
-    _losses[:] = [kept for kept in _losses if kept() is not None]
+    while not all(kept() is not None for kept in _losses):  # one was let go: count from the next
+        _losses.pop(0)
     last = _losses[-1]() if _losses else None
     if last is not None and last.number > latest_write.number:
         return

@@ -609,7 +609,10 @@ def note_writes(tensors: Iterable[Tensor], gradients_used: bool = False) -> None
 
 
 def _hand_out(gradients: dict[Tensor, Any]) -> None:
-    """Add to the tensors' `grad`. The first gradient is taken over, unless it is not its own."""
+    """Add to the tensors' `grad`. The first gradient is taken over, unless it is not its own.
+
+    It is to lie in memory in the order of the tensor, C or F, and fit to be changed.
+    """
     shared = len(gradients) > len(set(map(id, gradients.values())))
     for tensor, g in gradients.items():
         if tensor._grad is not None:
@@ -617,8 +620,8 @@ def _hand_out(gradients: dict[Tensor, Any]) -> None:
                 tensor._grad_use = 2 if tensor._grad.any() else 0
             tensor._grad += g
             continue
-        own = type(g) is np.ndarray and g.base is None and (g.flags.carray or g.flags.farray)
-        if shared or not own:
+        own = type(g) is np.ndarray and g.base is None and not shared
+        if not own or not (g.flags.farray if tensor._data.flags.fnc else g.flags.carray):
             g = np.array(g, order=_order(tensor._data))
         tensor._grad = g
         tensor._grad_use = 0

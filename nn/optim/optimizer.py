@@ -301,7 +301,7 @@ class Optimizer:
             if name == "step":
                 state[name] = int(value)
             elif value is not None:
-                array = np.array(value, p.dtype)
+                array = np.asarray(value, p.dtype)
                 if array.shape != p.shape:
                     raise ValueError(
                         f"the state has {name} of shape {array.shape} "

@@ -19,7 +19,7 @@ from tinygrad_sm.viz.draw import SYMBOLS, _title
 from tinygrad_sm.viz.fold import Box, fold, is_inlined
 from tinygrad_sm.viz.numbers import Arrays, as_rows, written
 from tinygrad_sm.viz.text import clean
-from tinygrad_sm.viz.unfold import unfold
+from tinygrad_sm.viz.unfold import is_mean, unfold
 from tinygrad_sm.viz.words import (
     FUNCTIONS,
     WORD,
@@ -426,7 +426,7 @@ class Story:
         n, classes = scores.shape
         p = ops.softmax(scores)
         onehot = ops.one_hot(true.ravel(), classes=classes, dtype=scores.dtype)
-        is_mean = n > 1 and node.attributes.get("reduction", "mean") == "mean"
+        is_averaged = is_mean(node) and n > 1
         is_scaled = g.size != 1 or g.item() != 1
         difference = self._array(p - onehot, "p − onehot", "local")
         say = (
@@ -434,13 +434,13 @@ class Story:
             "minus 1 at the true class. A step against it raises the score of the true class and "
             "lowers the others, each as far as its probability is off."
         )
-        ends = difference if is_mean or is_scaled else gained
+        ends = difference if is_averaged or is_scaled else gained
         blocks: list[Block] = [
             {"say": say},
             self._row(self._array(p, "p"), "−", self._array(onehot, "onehot"), "=", ends),
         ]
         factors: list[Block | str] = []
-        if is_mean:
+        if is_averaged:
             blocks.append({"say": f"The loss is the mean over N = {n} rows: each counts 1/{n}."})
             factors += ["÷", self._array(np.array(n), "N")]
         if is_scaled:

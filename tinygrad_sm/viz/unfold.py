@@ -74,8 +74,7 @@ def as_nodes(op: str, node: Node, sources: list[Node]) -> tuple[list[Node], Flow
     ids |= {part.id: f"{node.id}_{i}" for i, part in enumerate(kept)} | {kept[-1].id: node.id}
     title = f"{op} in parts"
     if op == "cross_entropy":
-        is_mean = node.attributes.get("reduction", "mean") == "mean"
-        title += f"; the scores' gradient: {'(p − y) / N' if is_mean else 'p − y'}"
+        title += f"; the scores' gradient: {'(p − y) / N' if is_mean(node) else 'p − y'}"
     modules = (*node.modules, Module(f"p{node.id}", "", title, 1, node.modules))
     nodes = []
     for part in kept:
@@ -86,6 +85,11 @@ def as_nodes(op: str, node: Node, sources: list[Node]) -> tuple[list[Node], Flow
     name = node.name or (nodes[-1].name if node.kind != "loss" else None)
     nodes[-1] = replace(nodes[-1], name=name, **same)
     return nodes, {(ids[i], place): size for (i, place), size in flows.items()}
+
+
+def is_mean(node: Node) -> bool:
+    """Whether a loss is the mean of those of all rows."""
+    return bool(node.attributes.get("reduction", "mean") == "mean")
 
 
 def _part(part: Node, node: Node) -> Node:

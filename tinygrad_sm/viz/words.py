@@ -12,6 +12,7 @@ from tinygrad_sm.tensor import Tensor
 from tinygrad_sm.viz.draw import SYMBOLS, _held, _setting, _settings
 from tinygrad_sm.viz.fold import Box, is_inlined
 from tinygrad_sm.viz.text import clean, number
+from tinygrad_sm.viz.unfold import is_mean
 
 # How an operation is written, where that is not name(inputs).
 FORMULAS = {
@@ -195,8 +196,8 @@ def rule_of(node: Node, place: int, inputs: list[Node]) -> str:
     """The derivative rule for an input, in words or as a formula."""
     op = known(node)
     if op == "cross_entropy" and place == 0:
-        is_mean = node.attributes.get("reduction", "mean") == "mean" and inputs[1].value.size > 1
-        return "g · (p − onehot) / N" if is_mean else "g · (p − onehot)"
+        is_averaged = is_mean(node) and inputs[1].value.size > 1
+        return "g · (p − onehot) / N" if is_averaged else "g · (p − onehot)"
     if op == "power" and place == 0 and is_inlined(inputs[1]) and inputs[1].value in (2, 3):
         return "g * 2 * a" if inputs[1].value == 2 else "g * 3 * a ** 2"
     if op == "matmul" and all(x.value.ndim == 2 for x in inputs):
