@@ -34,6 +34,7 @@ from tinygrad_sm.creation import (
 from tinygrad_sm.differentiate import grad, hessian, hvp, jacobian, jvp, vjp
 from tinygrad_sm.errors import (
     AnomalyError,
+    CompileError,
     DtypeError,
     GradcheckError,
     GradientError,
@@ -96,6 +97,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "Graph": "tinygrad_sm.graph",
+    "compile": "tinygrad_sm.compiled",
     "detect_anomaly": "tinygrad_sm.anomaly",
     "draw": "tinygrad_sm.viz",
     "explain": "tinygrad_sm.viz",
@@ -113,6 +115,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "AnomalyError",
+    "CompileError",
     "DtypeError",
     "Function",
     "GradcheckError",
@@ -131,6 +134,7 @@ __all__ = [
     "bmm",
     "broadcast_tensors",
     "cat",
+    "compile",
     "concat",
     "concatenate",
     "default_generator",

@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_sm import autograd, differentiate, tensor
-from tinygrad_sm.autograd import latest_write, recording
+from tinygrad_sm.autograd import latest_write, recording, switching
 from tinygrad_sm.errors import OURS, AnomalyError, GradientError
 from tinygrad_sm.ops import Op
 from tinygrad_sm.tensor import _NO_ATTRIBUTES, Tensor
@@ -73,7 +73,7 @@ class detect_anomaly(ContextDecorator):
     """
 
     def __enter__(self) -> None:
-        with _switching:
+        with switching:
             _watch.depth += 1
             _switch.open += 1
             if _switch.open == 1:
@@ -81,7 +81,7 @@ class detect_anomaly(ContextDecorator):
                     setattr(owner, name, watching)
 
     def __exit__(self, *exception: object) -> None:
-        with _switching:
+        with switching:
             _watch.depth -= 1
             _switch.open -= 1
             if not _switch.open:
@@ -102,7 +102,6 @@ class _Switch:
 
 _watch = _Watch()
 _switch = _Switch()
-_switching = threading.Lock()
 
 
 # ---- where an operation was called -------------------------------------------------------------

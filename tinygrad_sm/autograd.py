@@ -44,6 +44,7 @@ class _Recording(threading.local):
 
 
 recording = _Recording()
+switching = threading.RLock()  # held to replace functions that every operation goes through
 next_number = itertools.count(1).__next__
 
 
@@ -94,6 +95,7 @@ class Version:
 
 
 latest_write = Version()  # to any tensor: an older graph need not be searched for it
+latest_setting = Version()  # of any module: what was compiled before is compiled again
 writing = threading.Lock()  # held to note a write: the latest only ever rises, in any thread
 
 
@@ -156,9 +158,8 @@ def backpropagate(
         values = (g, tensor, *inputs) if record else (g, tensor._data, *tensor._arrays)
         if op.saves:
             values = (*values, None if record else tensor._saved)
-        rules = op.rules
+        rules: Any = op.rules
         if op.together:
-            assert rules[0] is not None
             rules = tuple(map(_known, rules[0](*values, **attributes)))
         for x, rule in zip(inputs, rules):  # noqa: B905 - an optional input may be left out
             if rule is None or not x._requires_grad or (among is not None and x not in among):

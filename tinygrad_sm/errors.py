@@ -38,6 +38,10 @@ class GradcheckError(AssertionError):
     """A derivative rule that disagrees with finite differences."""
 
 
+class CompileError(RuntimeError):
+    """A function that cannot be compiled: it does what would hold for the first call only."""
+
+
 class AnomalyError(FloatingPointError):
     """An operation that made NaN or an infinity of finite numbers, found by `detect_anomaly`.
 

@@ -1,0 +1,283 @@
+"""A trace, written out as NumPy code: the text of a forward and of a backward function.
+
+Every line calls what an operation computes or differentiates with, by its name:
+
+    linear_1 = linear(x, weight, bias)                                    Op.forward
+    g_weight = linear_rule_weight(g_linear_1, linear_1, x, weight, bias)  Op.rules[1]
+
+A gradient is g_ and the name of what it is the gradient of.
+"""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import keyword
+import re
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+from types import FunctionType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tinygrad_sm import ops
+from tinygrad_sm.autograd import inner_tensors
+from tinygrad_sm.errors import CompileError
+from tinygrad_sm.tensor import Tensor
+from tinygrad_sm.tracing import Look, Trace, Unknown, unknown
+from tinygrad_sm.values import Array, short
+
+
+class Otherwise(Exception):
+    """A question about values has another answer than when the function was traced."""
+
+
+def _otherwise() -> NoReturn:
+    raise Otherwise
+
+
+class NumpyCode:
+    """The text of a traced function, and what its names stand for.
+
+    source: the text.
+    outer: the tensors that the function uses beside its arguments.
+    needing: the tensors that get a gradient.
+    """
+
+    def __init__(self, function: Callable[..., Any], trace: Trace) -> None:
+        result = trace.result
+        if not isinstance(result, Tensor) or unknown(result) is None:
+            what = result._describe() if isinstance(result, Tensor) else short(result)
+            raise CompileError(
+                f"a compiled function returns one Tensor that it computes, this one returned {what}"
+            )
+        if result in {*trace.inputs}:  # by identity
+            raise CompileError("the function returns its argument as it is: nothing to compile")
+        self._trace = trace
+        self._world: dict[str, Any] = _WORLD.copy()
+        self._taken = {*_WORLD, *dir(builtins), *keyword.kwlist, "forward", "backward", "g", "kept"}
+        self._names: dict[Any, str] = {}  # of tensors and functions
+        self._numbers: dict[str, str] = {}  # the lines that make them, by name
+        looked_at = [x.tensor for look in trace.looks for x in look.about if type(x) is Unknown]
+        found = inner_tensors([result, *looked_at])
+        self._order: list[Any] = [t for t in found if t._op and not trace.is_outer(t)]
+        for x, name in zip(trace.inputs, _parameters(function), strict=False):
+            self._name(x, name)
+        self.outer = self._find_outer(result)
+        self._kept: dict[str, None] = {}  # what the way back needs, in order
+        self.needing: tuple[Tensor, ...] = ()
+        forward = self._forward()
+        backward = self._backward(result) if result._requires_grad else []
+        name = self._names[result]
+        leaves = [_sample(x) for x in (*trace.inputs, *self.outer)]
+        if any(np.may_share_memory(_sample(result), leaf) for leaf in leaves):
+            forward.append(f"{name} = {name}.copy()")  # a view of what may be written to
+        kept = f"({_listed(self._kept)})" if backward else None
+        arguments = ", ".join(self._names[x] for x in (*trace.inputs, *self.outer))
+        text = _function(f"forward({arguments})", [*forward, f"return {name}, {kept}"])
+        if backward:
+            backward.insert(0, f"{_listed(self._kept)} = kept")
+            text += "\n\n" + _function("backward(g, kept)", backward)
+        self.source = "\n".join([*self._numbers.values(), text])
+
+    def functions(self) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
+        """The text as functions."""
+        exec(self.source, self._world)
+        return self._world["forward"], self._world.get("backward")
+
+    # ---- names -----------------------------------------------------------------------------------
+
+    def _name(self, thing: Any, wish: str, numbered: bool = False) -> str:
+        """The name of a tensor or function: the wish, with a number if it asks or is taken."""
+        if thing not in self._names:
+            words = re.findall(r"[a-zA-Z0-9_]+", wish)
+            for _ in words:  # 0.weight is weight_0
+                if words[0][0].isdigit():
+                    words.append(words.pop(0))
+            base = "_".join(words)
+            base = base if base.isidentifier() else f"value_{base}".strip("_")
+            name = f"{base}_1" if numbered else base
+            count = 1
+            while name in self._taken:
+                count += 1
+                name = f"{base}_{count}"
+            self._taken.add(name)
+            self._names[thing] = name
+        return self._names[thing]
+
+    def _of_function(self, function: Any, wish: str) -> str:
+        name = self._name(function, wish)
+        self._world[name] = function
+        return name
+
+    def _find_outer(self, result: Tensor) -> tuple[Tensor, ...]:
+        """The tensors used that were there before, oldest first. Numbers get their lines."""
+        from tinygrad_sm.graph import parameter_names  # the graph's names are for reading only
+
+        names = parameter_names(result)
+        leaves = {x for t in self._order for x in t._inputs} - {*self._order, *self._trace.inputs}
+        outer = []
+        for x in sorted(leaves, key=attrgetter("number")):
+            if x in self._trace.numbers:
+                name = self._name(x, "number", True)
+                number = self._trace.numbers[x]
+                self._numbers[name] = f"{name} = array({number!r}, {x._data.dtype!r})"
+            else:
+                self._name(x, x.name or names.get(x, "tensor"))
+                outer.append(x)
+        return tuple(outer)
+
+    def _literal(self, value: Any) -> str:
+        """A setting, as it is written in code."""
+        if isinstance(value, tuple):
+            return f"({_listed(map(self._literal, value))})"
+        if isinstance(value, slice):
+            ends = value.start, value.stop, value.step
+            return f"slice({_listed(map(self._literal, ends))})"
+        if type(value) in _WRITABLE or isinstance(value, np.dtype):
+            return repr(value)
+        name = self._name(("setting", id(value)), "setting", True)
+        self._world[name] = value
+        return name
+
+    def _call(self, function: Any, wish: str, arguments: Iterable[str], settings: Any = ()) -> str:
+        named = [f"{key}={self._literal(value)}" for key, value in dict(settings).items()]
+        return f"{self._of_function(function, wish)}({', '.join([*arguments, *named])})"
+
+    # ---- the lines -------------------------------------------------------------------------------
+
+    def _forward(self) -> list[str]:
+        """The operations and the questions about values, in the order in which they came."""
+        lines = []
+        steps: list[Any] = [*self._order, *self._trace.looks]
+        for step in sorted(steps, key=attrgetter("number")):
+            if isinstance(step, Look):
+                about = [
+                    self._names[x.tensor] if type(x) is Unknown else self._literal(x)
+                    for x in step.about
+                ]
+                question = self._call(step.question, step.question.__name__, about)
+                if step.answer is True:
+                    question = f"if not {question}: otherwise()"
+                elif step.answer is not None:  # None is that of a check which may raise an error
+                    question = f"if {question} != {self._literal(step.answer)}: otherwise()"
+                lines.append(question)
+                continue
+            op = step._op
+            call = self._call(
+                op.forward, op.name, [self._names[x] for x in step._inputs], step._attributes
+            )
+            name = self._name(step, op.name, True)
+            if op.saves:
+                lines.append(f"{name}, {self._name(('kept', step), 'kept', True)} = {call}")
+                call = name
+            if not _sample(step).ndim:  # NumPy makes a number of it
+                call = f"asarray({call})"
+            if call != name:
+                lines.append(f"{name} = {call}")
+        return lines
+
+    def _backward(self, result: Tensor) -> list[str]:
+        """The loop of `autograd.backpropagate`, written out."""
+        from tinygrad_sm.graph import _roles, _rules
+
+        lines = []
+        value = _sample(result)
+        gradients: dict[Tensor, Any] = {result: np.ones(value.shape, value.dtype)}
+        self._names["g", result] = "g"
+        for t in self._order:
+            if t not in gradients or not t._op.rules:
+                continue
+            op, inputs = t._op, t._inputs
+            xs = [_sample(x) for x in inputs]
+            names = [self._names[x] for x in (t, *inputs)]
+            values = [gradients[t], _sample(t), *xs]
+            if op.saves:
+                names.append(self._names["kept", t])
+                values.append(self._trace.saved[t])
+            self._kept |= dict.fromkeys(n for n in names if n not in self._numbers)
+            arguments = [self._names["g", t], *names]
+            roles, words = _roles(op, len(inputs)), _rules(op, len(inputs))
+            rules: Any = op.rules
+            parts: list[str] = []
+            if op.together:
+                with np.errstate(all="ignore"):
+                    found = rules[0](*values, **t._attributes)
+                parts = [self._name(("part", t, i), "part", True) for i in range(len(found))]
+                call = self._call(rules[0], f"{op.name}_rule", arguments, t._attributes)
+                lines += [_comment(op.name, "; ".join(words)), f"{_listed(parts)} = {call}"]
+            for i, x in enumerate(inputs):
+                rule: Any = None if op.together else rules[i] if i < len(rules) else None
+                if not x._requires_grad or not (parts or rule):
+                    continue
+                if parts:
+                    call, gx = parts[i], found[i]
+                    if gx is None:
+                        continue
+                else:
+                    role = f"_{roles[i]}" if len(inputs) > 1 and roles[i] else ""
+                    call = self._call(rule, f"{op.name}_rule{role}", arguments, t._attributes)
+                    with np.errstate(all="ignore"):
+                        gx = rule(*values, **t._attributes)
+                    lines.append(_comment(op.name + (role and f", {roles[i]}"), words[i]))
+                if gx.shape != xs[i].shape:
+                    if not op.broadcasts:
+                        raise CompileError(
+                            f"the derivative rule of '{op.name}' gives a gradient of shape "
+                            f"{gx.shape} for an input of shape {xs[i].shape}"
+                        )
+                    gx = ops.sum_to(gx, shape=xs[i].shape)
+                    call = f"sum_to({call}, shape={xs[i].shape})"
+                if gx.dtype != xs[i].dtype:
+                    gx = ops.astype(gx, dtype=xs[i].dtype)
+                    call = f"astype({call}, dtype={xs[i].dtype!r})"
+                name = self._name(("g", x), f"g_{self._names[x]}")
+                lines.append(f"{name} = {f'{name} + ' if x in gradients else ''}{call}")
+                gradients[x] = gx if x not in gradients else gradients[x] + gx
+        everything = (*self._trace.inputs, *self.outer)
+        self.needing = tuple(x for x in everything if x in gradients)
+        return [*lines, f"return {_listed(self._names['g', x] for x in self.needing)}"]
+
+
+def _sample(x: Tensor) -> Array:
+    values = unknown(x)
+    return x._data if values is None else values.sample
+
+
+def _parameters(function: Any) -> Iterator[str]:
+    """The names of a function's arguments, as far as it has them, then input_1, input_2, …"""
+    function = getattr(function, "forward", function)  # of a module
+    plain = getattr(function, "__func__", function)
+    if isinstance(plain, FunctionType):
+        names = plain.__code__.co_varnames[: plain.__code__.co_argcount]
+        yield from names[plain is not function :]
+    yield from (f"input_{i}" for i in itertools.count(1))
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The names as the inside of a tuple."""
+    listed = ", ".join(names)
+    return listed if ", " in listed else f"{listed}," if listed else "()"
+
+
+def _comment(subject: str, words: str) -> str:
+    return " ".join(f"# {subject}: {words}".split())
+
+
+def _function(head: str, lines: list[str]) -> str:
+    return "\n    ".join([f"def {head}:", *lines]) + "\n"
+
+
+# What the code may name beside the operations; arrays of numbers are made and read by NumPy.
+_WORLD: dict[str, Any] = {
+    "array": np.array,
+    "asarray": np.asarray,
+    "astype": ops.astype,
+    "dtype": np.dtype,
+    "inf": np.inf,
+    "nan": np.nan,
+    "otherwise": _otherwise,
+    "sum_to": ops.sum_to,
+}
+_WRITABLE = {int, float, bool, str, type(None), type(...)}

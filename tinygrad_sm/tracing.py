@@ -1,0 +1,327 @@
+"""Tracing: a function is run once on tensors without values, to see which operations it is made of.
+
+    a = Tensor(x)  with  Unknown values: a shape and a dtype
+    result = function(a)
+    result, its inputs, their inputs, …  are the operations, in the order of their numbers
+
+So a trace is an ordinary computation graph, in which what has no derivative is noted too. Whatever
+the function would do with values, other than hand them to an operation, fails, for it would be done
+in the trace only: an Unknown refuses everything but its shape and dtype.
+
+For the time of a trace, and in its thread, the functions that every operation goes through are
+replaced by those below. The operations run on samples of the values, whose results show shapes and
+dtypes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from tinygrad_sm import labels, ops, tensor
+from tinygrad_sm.autograd import next_number, switching
+from tinygrad_sm.errors import CompileError
+from tinygrad_sm.methods import loss as losses
+from tinygrad_sm.ops import Op
+from tinygrad_sm.tensor import _NO_ATTRIBUTES, Tensor
+from tinygrad_sm.values import Array, numeric_dtype, short
+
+
+class Unknown:
+    """The values of a tensor while a function is traced: their shape and dtype, nothing more.
+
+    sample: values that they might be.
+    tensor: the tensor that has them.
+    """
+
+    __slots__ = ("sample", "tensor")
+
+    def __init__(self, sample: Array, tensor: Tensor) -> None:
+        self.sample = sample
+        self.tensor = tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.sample.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.sample.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.sample.ndim
+
+    @property
+    def size(self) -> int:
+        return self.sample.size
+
+    def __len__(self) -> int:
+        return len(self.sample)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        self._refuse()
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise CompileError(
+            f"the function looks at the values of {self.tensor._describe()}, but it is run on "
+            "values only once it is compiled, and what it decides here would hold for all later "
+            "calls. Do that outside the function, or do not compile it."
+        )
+
+
+def unknown(x: Tensor) -> Unknown | None:
+    """The values of a tensor, if they are unknown."""
+    values: Any = x._data
+    return values if type(values) is Unknown else None
+
+
+_LOOKS = "array array_function array_ufunc bool contains copy deepcopy eq float format ge getitem"
+_LOOKS += " gt index int iter le lt ne reduce_ex repr setitem"
+for _name in _LOOKS.split():
+    setattr(Unknown, f"__{_name}__", Unknown._refuse)
+
+
+class _Plain(Op):
+    """An operation without a derivative that no table lists: what a Tensor does by itself."""
+
+    __slots__ = ()
+
+
+_detach = _Plain("detach", lambda x: x)
+_astype = _Plain("astype", lambda x, dtype: x.astype(dtype))
+
+
+class Look(NamedTuple):
+    """A question about values that the function may ask: each call asks it again."""
+
+    number: int
+    question: Callable[..., Any]
+    about: tuple[Any, ...]
+    answer: Any
+
+
+class Trace:
+    """A run of a function on Unknown values of the shapes and dtypes of the inputs.
+
+    result: what it returned.
+    inputs: the tensors without values that it was called with.
+    numbers: the tensors made of Python numbers, which stand for themselves.
+    looks: the questions about values that it asked.
+    saved: what its operations kept for the backward pass, of the sample.
+    """
+
+    def __init__(self, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> None:
+        self.start = next_number()
+        self.numbers: dict[Tensor, float] = {}
+        self.looks: list[Look] = []
+        self.saved: dict[Tensor, Any] = {}
+        self.inputs = tuple(map(self._without_values, inputs))
+        with self:
+            self.result = function(*self.inputs)
+
+    def __enter__(self) -> None:
+        switching.acquire()  # held to the end: nobody else may replace the same functions
+        self._before = [(owner, name, vars(owner)[name]) for owner, name, _ in _ENTRIES]
+        for owner, name, ours in _ENTRIES:
+            setattr(owner, name, ours)
+        _state.trace = self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _state.trace = None
+        for owner, name, before in self._before:
+            setattr(owner, name, before)
+        switching.release()
+
+    @staticmethod
+    def _without_values(x: Tensor) -> Tensor:
+        t = tensor._constant(x._data)
+        t._requires_grad = x._requires_grad
+        t._data = Unknown(x._data, t)  # type: ignore[assignment]
+        return t
+
+    def is_outer(self, x: Tensor) -> bool:
+        """Whether the tensor was there before the function was called."""
+        return x.number < self.start
+
+    def record(
+        self, op: Op, inputs: tuple[Tensor, ...], attributes: dict[str, Any] = _NO_ATTRIBUTES
+    ) -> Tensor:
+        """The result of an operation: a node of the graph, whether it has a derivative or not."""
+        if _holds_array(attributes):
+            raise CompileError(
+                f"'{op.name}' is given an array, such as an index, that is no argument of the "
+                "function: it would be the same in all later calls. Use slices, or an operation "
+                "that takes it as a Tensor."
+            )
+        t = _plain_apply(op, tuple(map(self._stand_in, inputs)), attributes)
+        self.saved[t] = t._saved
+        t._op, t._inputs, t._attributes = op, inputs, attributes
+        t._arrays, t._saved, t._version = (), None, None
+        t._data = Unknown(t._data, t)  # type: ignore[assignment]
+        return t
+
+    def _stand_in(self, x: Tensor) -> Tensor:
+        """The tensor with the values of the sample."""
+        values = unknown(x)
+        if values is not None:
+            sample = tensor._constant(values.sample)
+            sample._requires_grad = x._requires_grad
+            return sample
+        if not (self.is_outer(x) or x in self.numbers):
+            raise CompileError(
+                f"{x._describe()} was made inside the function, of random numbers or other values "
+                "that are no arguments: it would be the same in all later calls. Make it outside, "
+                "or pass it as an argument."
+                + (" Dropout is compiled after eval() only." if x.ndim else "")
+            )
+        return x
+
+    def look(self, question: Callable[..., Any], about: tuple[Any, ...]) -> Any:
+        """Ask a question about values, and note to ask it again in each call."""
+        answer = question(*(x.sample if type(x) is Unknown else x for x in about))
+        self.looks.append(Look(next_number(), question, about, answer))
+        return answer
+
+
+def _holds_array(value: Any) -> bool:
+    if isinstance(value, dict):
+        return _holds_array((*value.values(),))
+    if isinstance(value, tuple | list):
+        return any(map(_holds_array, value))
+    return isinstance(value, np.ndarray)
+
+
+class _State(threading.local):
+    trace: Trace | None = None
+
+
+_state = _State()
+
+
+# ---- what takes the place of the engine's functions --------------------------------------------
+# In another thread than that of the trace each does what it replaces does.
+
+_plain_apply = tensor.apply
+_plain_coerce = tensor._coerce
+
+
+def _traced(replaced: Any, ours: Callable[..., Any]) -> Any:
+    """A function that does `ours` inside a trace, and outside of one what it replaces."""
+    if isinstance(replaced, property):
+        return property(_traced(replaced.fget, ours), _traced(replaced.fset, ours))
+    plain = replaced.__func__ if isinstance(replaced, staticmethod) else replaced
+
+    def either(*arguments: Any, **options: Any) -> Any:
+        trace = _state.trace
+        if trace is None:
+            return plain(*arguments, **options)
+        return ours(trace, *arguments, **options)
+
+    return staticmethod(either) if isinstance(replaced, staticmethod) else either
+
+
+def _apply(
+    trace: Trace, op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any] = _NO_ATTRIBUTES
+) -> Tensor:
+    if not all(isinstance(x, Tensor) for x in inputs):
+        inputs = tensor._coerce_all(inputs)
+    return trace.record(op, inputs, attributes)
+
+
+def _binary(trace: Trace, op: Op, a: Any, b: Any) -> Tensor:
+    return _apply(trace, op, (a, b))
+
+
+def _unary(trace: Trace, x: Tensor, op: Op) -> Tensor:
+    return trace.record(op, (x,))
+
+
+def _coerce(trace: Trace, x: Any, dtype: np.dtype[Any]) -> Tensor:
+    t = _plain_coerce(x, dtype)
+    if not isinstance(x, int | float | np.generic):
+        raise CompileError(
+            f"{short(x)} is an array made outside the function: as an argument, or as a Tensor "
+            "that is made before, it is read anew in each call."
+        )
+    trace.numbers[t] = t._data.item() if isinstance(x, np.generic) else x
+    return t
+
+
+def _cast(trace: Trace, x: Tensor, dtype: npt.DTypeLike) -> Tensor:
+    wanted = numeric_dtype(dtype)
+    return trace.record(ops.astype if wanted.kind == "f" else _astype, (x,), {"dtype": wanted})
+
+
+def _refuse_values(trace: Trace, x: Tensor, *_: Any, **__: Any) -> NoReturn:
+    values = unknown(x)
+    if values is not None:
+        values._refuse()
+    raise CompileError(
+        f"the function reads the values of {x._describe()}: the compiled code would go on with "
+        "what they are now. Use the tensor itself."
+    )
+
+
+def _refuse_state(trace: Trace, x: Tensor, *_: Any, **__: Any) -> NoReturn:
+    raise CompileError(
+        "the function goes back or changes a tensor: backward(), zero_grad(), step(), a hook, an "
+        "assignment. Compile what computes the loss, and do the rest with what the compiled "
+        "function returns."
+    )
+
+
+def _requires_grad(trace: Trace, x: Tensor, *value: Any) -> bool:
+    return _refuse_state(trace, x) if value else x._requires_grad
+
+
+def _asked(question: Callable[..., Any]) -> Callable[..., Any]:
+    def look(trace: Trace, *about: Any) -> Any:
+        if any(type(x) is Unknown for x in about):
+            return trace.look(question, about)
+        return question(*about)
+
+    return look
+
+
+_ENTRIES: list[tuple[Any, str, Any]] = []
+
+
+def replace_while_tracing(owner: Any, name: str, ours: Callable[..., Any]) -> None:
+    """Have `ours(trace, …)` called instead of a function of a module or class."""
+    _ENTRIES.append((owner, name, _traced(vars(owner)[name], ours)))
+
+
+_READ = ["__bool__", "__float__", "__index__", "data", "item", "numpy", "tolist"]
+_CHANGE = ["__setitem__", "backward", "grad", "register_hook", "requires_grad_", "retain_grad"]
+_replaced: list[tuple[Any, str, Any]] = [
+    (tensor, "apply", _apply),
+    (tensor, "binary", _binary),
+    (tensor, "_coerce", _coerce),
+    (Tensor, "_record", _apply),
+    (Tensor, "_unary", _unary),
+    (Tensor, "astype", _cast),
+    (Tensor, "detach", lambda trace, x: trace.record(_detach, (x,))),
+    (Tensor, "requires_grad", _requires_grad),
+    *((Tensor, name, _refuse_values) for name in _READ),
+    *((Tensor, name, _refuse_state) for name in _CHANGE),
+]
+for _owner, _name, _ours in _replaced:
+    replace_while_tracing(_owner, _name, _ours)
+_questions: list[tuple[Any, str]] = [
+    (labels, "all_in_range"),
+    (labels, "check_probabilities"),
+    (losses, "_outside"),
+]
+for _owner, _name in _questions:
+    replace_while_tracing(_owner, _name, _asked(vars(_owner)[_name]))
