@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nn.module import Module
-from tinygrad_sm import Tensor, default_generator
+from tinygrad_sm import Function, Tensor, default_generator
+
+
+def _draw_mask(x: Any, *, p: float) -> Any:
+    """0 for the elements to fall silent, 1 / (1 − p) for the others."""
+    kept = default_generator().random(x.shape, np.float32) >= p
+    growth = 1 / (1 - p) if p < 1 else 0.0
+    return kept.astype(x.dtype) * x.dtype.type(growth)
+
+
+_mask = Function("dropout_mask", _draw_mask)
 
 
 class Dropout(Module):
@@ -33,9 +45,8 @@ class Dropout(Module):
         """x · mask / (1 − p) in training, else x."""
         if not self.training or self.p == 0:
             return x
-        kept = default_generator().random(x.shape, np.float32) >= self.p
-        growth = 1 / (1 - self.p) if self.p < 1 else 0.0
-        return x * Tensor(kept.astype(x.dtype) * x.dtype.type(growth), copy=False)
+        mask: Tensor = _mask(x, p=self.p)
+        return x * mask
 
     def extra_repr(self) -> str:
         """The settings."""

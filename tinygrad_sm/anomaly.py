@@ -35,6 +35,7 @@ import numpy as np
 
 from tinygrad_sm import autograd, differentiate, tensor
 from tinygrad_sm.autograd import latest_write, recording, switching
+from tinygrad_sm.compiled import compile
 from tinygrad_sm.errors import OURS, AnomalyError, GradientError
 from tinygrad_sm.ops import Op
 from tinygrad_sm.tensor import _NO_ATTRIBUTES, Tensor
@@ -308,6 +309,11 @@ def _watched_detach(self: Tensor) -> Tensor:
         origin = "" if _is_finite(self._data) else _origin(self, _NOWHERE)
         _remember("detach", (self,), result, "by detach()" if self.requires_grad else "", origin)
     return result
+
+
+def _watched_compiled(self: compile, *inputs: Any) -> Any:
+    """A compiled function runs as it is written, so that the error can name the operation."""
+    return self.function(*inputs) if _watch.depth else _plain_compiled(self, *inputs)
 
 
 # ---- the backward pass -------------------------------------------------------------------------
@@ -673,6 +679,7 @@ _plain_detach = Tensor.detach
 _plain_binary = tensor.binary
 _plain_apply = tensor.apply
 _plain_backpropagate = autograd.backpropagate
+_plain_compiled = compile.__call__
 _ENTRIES: tuple[tuple[Any, str, Any, Any], ...] = (
     (Tensor, "_unary", _plain_unary, _watched_unary),
     (Tensor, "_record", staticmethod(_plain_apply), staticmethod(_watched_apply)),
@@ -681,4 +688,5 @@ _ENTRIES: tuple[tuple[Any, str, Any, Any], ...] = (
     (tensor, "apply", _plain_apply, _watched_apply),
     (tensor, "backpropagate", _plain_backpropagate, _watched_backpropagate),
     (differentiate, "backpropagate", _plain_backpropagate, _watched_backpropagate),
+    (compile, "__call__", _plain_compiled, _watched_compiled),
 )

@@ -45,12 +45,12 @@ import numpy as np
 
 from tinygrad_sm.autograd import latest_setting, latest_write, recording
 from tinygrad_sm.differentiate import grad
-from tinygrad_sm.errors import DtypeError, warn
+from tinygrad_sm.errors import DtypeError, GradientError, warn
 from tinygrad_sm.kept_losses import look_for_kept_losses
-from tinygrad_sm.numpy_code import NumpyCode, Otherwise
+from tinygrad_sm.numpy_code import NumpyCode
 from tinygrad_sm.ops import Op
 from tinygrad_sm.tensor import Tensor, _backwards, _constant, _hand_out
-from tinygrad_sm.tracing import Trace, replace_while_tracing
+from tinygrad_sm.tracing import Otherwise, Trace, replace_while_tracing
 from tinygrad_sm.values import short
 
 _signature = attrgetter("_data.shape", "_data.dtype", "_requires_grad")
@@ -107,11 +107,11 @@ class compile:
         except AttributeError:  # not all of them are Tensors yet
             return self(*map(_as_tensor, inputs))
         plan = self._last
-        if plan is None or plan.key != key or not plan.holds():
-            plan = self._last = self._find(key, inputs)
-        everything = (*inputs, *plan.outer)
-        arrays = tuple(map(_values, everything))
         try:
+            if plan is None or plan.key != key or not plan.holds():
+                plan = self._last = self._find(key, inputs)
+            everything = (*inputs, *plan.outer)
+            arrays = tuple(map(_values, everything))
             data, kept = plan.forward(*arrays)
         except Otherwise:  # such as labels that name no class: the function itself says more
             return self.function(*inputs)
@@ -252,12 +252,19 @@ class Plan(Op):
         if not trace.result.ndim and all(trace.is_outer(x) and x.is_leaf for x in self.needing):
             self.seed = trace.result.dtype.type(1)
 
+        n, draws = len(inputs), code.draws  # and not the trace, with all its samples
+
         def rule(g: Any, y: Any, *values: Any) -> tuple[Any, ...]:
             *xs, kept = values
             if kept is not None:
                 found = self.backward(g, kept)
+            elif draws:
+                raise GradientError(
+                    f"the gradient of the compiled {self.name} cannot be recorded: random numbers, "
+                    "as of Dropout, would be drawn anew. Use the function itself."
+                )
             else:  # on Tensors: recorded, for higher derivatives
-                result = function(*xs[: len(inputs)])
+                result = function(*xs[:n])
                 found = grad(result, [xs[i] for i in places], g, True, allow_unused=True)
             gradients = dict(zip(places, found, strict=True))
             return tuple(gradients.get(i) for i in range(len(xs)))

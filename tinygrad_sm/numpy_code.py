@@ -24,13 +24,10 @@ import numpy as np
 from tinygrad_sm import ops
 from tinygrad_sm.autograd import inner_tensors
 from tinygrad_sm.errors import CompileError
+from tinygrad_sm.function import Function
 from tinygrad_sm.tensor import Tensor
-from tinygrad_sm.tracing import Look, Trace, Unknown, unknown
-from tinygrad_sm.values import Array, short
-
-
-class Otherwise(Exception):
-    """A question about values has another answer than when the function was traced."""
+from tinygrad_sm.tracing import Look, Otherwise, Trace, Unknown, unknown
+from tinygrad_sm.values import Array
 
 
 def _otherwise() -> NoReturn:
@@ -43,12 +40,13 @@ class NumpyCode:
     source: the text.
     outer: the tensors that the function uses beside its arguments.
     needing: the tensors that get a gradient.
+    draws: whether an operation may give something else each time, such as random numbers.
     """
 
     def __init__(self, function: Callable[..., Any], trace: Trace) -> None:
         result = trace.result
         if not isinstance(result, Tensor) or unknown(result) is None:
-            what = result._describe() if isinstance(result, Tensor) else short(result)
+            what = result._describe() if isinstance(result, Tensor) else type(result).__name__
             raise CompileError(
                 f"a compiled function returns one Tensor that it computes, this one returned {what}"
             )
@@ -59,9 +57,12 @@ class NumpyCode:
         self._taken = {*_WORLD, *dir(builtins), *keyword.kwlist, "forward", "backward", "g", "kept"}
         self._names: dict[Any, str] = {}  # of tensors and functions
         self._numbers: dict[str, str] = {}  # the lines that make them, by name
-        looked_at = [x.tensor for look in trace.looks for x in look.about if type(x) is Unknown]
+        looked_at: list[Any] = [
+            x.tensor() for look in trace.looks for x in look.about if type(x) is Unknown
+        ]
         found = inner_tensors([result, *looked_at])
         self._order: list[Any] = [t for t in found if t._op and not trace.is_outer(t)]
+        self.draws = any(isinstance(t._op, Function) and not t._op.rules for t in self._order)
         for x, name in zip(trace.inputs, _parameters(function), strict=False):
             self._name(x, name)
         self.outer = self._find_outer(result)
@@ -154,7 +155,7 @@ class NumpyCode:
         for step in sorted(steps, key=attrgetter("number")):
             if isinstance(step, Look):
                 about = [
-                    self._names[x.tensor] if type(x) is Unknown else self._literal(x)
+                    self._names[x.tensor()] if type(x) is Unknown else self._literal(x)
                     for x in step.about
                 ]
                 question = self._call(step.question, step.question.__name__, about)

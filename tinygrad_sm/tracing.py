@@ -16,6 +16,7 @@ dtypes.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
@@ -25,6 +26,7 @@ import numpy.typing as npt
 
 from tinygrad_sm import labels, ops, tensor
 from tinygrad_sm.autograd import next_number, switching
+from tinygrad_sm.creation import default_generator
 from tinygrad_sm.errors import CompileError
 from tinygrad_sm.methods import loss as losses
 from tinygrad_sm.ops import Op
@@ -36,14 +38,14 @@ class Unknown:
     """The values of a tensor while a function is traced: their shape and dtype, nothing more.
 
     sample: values that they might be.
-    tensor: the tensor that has them.
+    tensor: a weak reference to the tensor that has them.
     """
 
     __slots__ = ("sample", "tensor")
 
     def __init__(self, sample: Array, tensor: Tensor) -> None:
         self.sample = sample
-        self.tensor = tensor
+        self.tensor = weakref.ref(tensor)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,10 +70,12 @@ class Unknown:
         self._refuse()
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        x = self.tensor()
+        what = "a tensor" if x is None else x._describe()
         raise CompileError(
-            f"the function looks at the values of {self.tensor._describe()}, but it is run on "
-            "values only once it is compiled, and what it decides here would hold for all later "
-            "calls. Do that outside the function, or do not compile it."
+            f"the function looks at the values of {what}, but it is run on values only once it is "
+            "compiled, and what it decides here would hold for all later calls. Do that outside "
+            "the function, or do not compile it."
         )
 
 
@@ -95,6 +99,10 @@ class _Plain(Op):
 
 _detach = _Plain("detach", lambda x: x)
 _astype = _Plain("astype", lambda x, dtype: x.astype(dtype))
+
+
+class Otherwise(Exception):
+    """The values are out of the ordinary: this time the function is to run as it is."""
 
 
 class Look(NamedTuple):
@@ -126,6 +134,7 @@ class Trace:
             self.result = function(*self.inputs)
 
     def __enter__(self) -> None:
+        self._random = default_generator().bit_generator.state
         switching.acquire()  # held to the end: nobody else may replace the same functions
         self._before = [(owner, name, vars(owner)[name]) for owner, name, _ in _ENTRIES]
         for owner, name, ours in _ENTRIES:
@@ -142,6 +151,7 @@ class Trace:
         for owner, name, before in self._before:
             setattr(owner, name, before)
         switching.release()
+        default_generator().bit_generator.state = self._random  # the trace has drawn nothing
 
     @staticmethod
     def _without_values(x: Tensor) -> Tensor:
@@ -158,11 +168,11 @@ class Trace:
         self, op: Op, inputs: tuple[Tensor, ...], attributes: dict[str, Any] = _NO_ATTRIBUTES
     ) -> Tensor:
         """The result of an operation: a node of the graph, whether it has a derivative or not."""
-        if _holds_array(attributes):
+        if _holds_array(attributes.get("key")):
             raise CompileError(
-                f"'{op.name}' is given an array, such as an index, that is no argument of the "
-                "function: it would be the same in all later calls. Use slices, or an operation "
-                "that takes it as a Tensor."
+                "an index that is an array or a Tensor would be the same in all later calls: use "
+                "numbers and slices, or an operation that takes the index as an input, such as "
+                "take_along_axis."
             )
         t = _plain_apply(op, tuple(map(self._stand_in, inputs)), attributes)
         self.saved[t] = t._saved
@@ -179,27 +189,28 @@ class Trace:
             sample._requires_grad = x._requires_grad
             return sample
         if not (self.is_outer(x) or x in self.numbers):
-            raise CompileError(
-                f"{x._describe()} was made inside the function, of random numbers or other values "
-                "that are no arguments: it would be the same in all later calls. Make it outside, "
-                "or pass it as an argument."
-                + (" Dropout is compiled after eval() only." if x.ndim else "")
-            )
+            raise _made_inside(x)
         return x
 
     def look(self, question: Callable[..., Any], about: tuple[Any, ...]) -> Any:
         """Ask a question about values, and note to ask it again in each call."""
         answer = question(*(x.sample if type(x) is Unknown else x for x in about))
+        if answer is False:
+            raise Otherwise
         self.looks.append(Look(next_number(), question, about, answer))
         return answer
 
 
-def _holds_array(value: Any) -> bool:
-    if isinstance(value, dict):
-        return _holds_array((*value.values(),))
-    if isinstance(value, tuple | list):
-        return any(map(_holds_array, value))
-    return isinstance(value, np.ndarray)
+def _holds_array(key: Any) -> bool:
+    return any(isinstance(part, np.ndarray) for part in (key if type(key) is tuple else (key,)))
+
+
+def _made_inside(x: Tensor) -> CompileError:
+    return CompileError(
+        f"{x._describe()} was made inside the function, of random numbers or other values that are "
+        "no arguments: it would be the same in all later calls. Make it outside, or pass it as an "
+        "argument."
+    )
 
 
 class _State(threading.local):
@@ -267,6 +278,8 @@ def _refuse_values(trace: Trace, x: Tensor, *_: Any, **__: Any) -> NoReturn:
     values = unknown(x)
     if values is not None:
         values._refuse()
+    if not trace.is_outer(x):
+        raise _made_inside(x)
     raise CompileError(
         f"the function reads the values of {x._describe()}: the compiled code would go on with "
         "what they are now. Use the tensor itself."
@@ -321,6 +334,7 @@ for _owner, _name, _ours in _replaced:
 _questions: list[tuple[Any, str]] = [
     (labels, "all_in_range"),
     (labels, "check_probabilities"),
+    (losses, "_below_0"),
     (losses, "_outside"),
 ]
 for _owner, _name in _questions:

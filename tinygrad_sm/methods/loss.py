@@ -171,11 +171,11 @@ class Loss(Methods):
         if log_target:
             loss = _reduced(t.exp() * (t - x), summed)
         else:
-            values = t._data
-            if values.size and values.item(values.argmin()) < 0:
+            negative = _below_0(t._data)
+            if negative:
                 raise LabelError(
-                    f"kl_div needs target probabilities of at least 0, got "
-                    f"{_first(values, values < 0)}; for their logarithms pass log_target=True"
+                    f"kl_div needs target probabilities of at least 0, got {negative}; "
+                    "for their logarithms pass log_target=True"
                 )
             loss = self._record(ops.kl_div, (x, t), {"reduction": summed})
         if reduction == "batchmean" and x.ndim:
@@ -345,6 +345,13 @@ def _outside(values: Any) -> str:
     if not values.size or (values.item(values.argmax()) <= 1 and values.item(values.argmin()) >= 0):
         return ""
     return _first(values, ~((values >= 0) & (values <= 1)))
+
+
+def _below_0(values: Any) -> str:
+    """The first negative value, in words; empty if there is none."""
+    if not values.size or not values.item(values.argmin()) < 0:
+        return ""
+    return _first(values, values < 0)
 
 
 def _check_fractions(loss: str, target: Any) -> None:
