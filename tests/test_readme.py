@@ -44,6 +44,15 @@ def test_the_programs_of_the_page_on_functions():
     assert names["right"].item() > 0.9  # one in ten by chance
 
 
+def test_the_code_on_the_page_about_compile_is_what_it_writes(capsys):
+    page = ROOT / "docs" / "compile.md"
+    names = run(page)
+    printed = capsys.readouterr().out
+    assert printed.startswith(names["loss_of"].source)
+    assert "looks at the values of the result of less" in printed
+    assert blocks(page, "text") == [names["loss_of"].source]
+
+
 @pytest.mark.parametrize("page", ["pytorch", "numpy", "micrograd"])
 def test_the_programs_of_the_pages_for_those_who_come_from_elsewhere(page):
     names = run(ROOT / "docs" / f"coming_from_{page}.md")  # which hold the assertions

@@ -17,7 +17,7 @@ def forward(x, y, weight, bias):
 <BLANKLINE>
 <BLANKLINE>
 def backward(g, kept):
-    cross_entropy_1, linear_1, y, kept_1, x, weight, bias = kept
+    (cross_entropy_1, linear_1, y, kept_1, x, weight, bias) = kept
     # cross_entropy, z: (p − onehot) g, divided by the number of labels where the loss is their mean
     g_linear_1 = cross_entropy_rule_z(g, cross_entropy_1, linear_1, y, kept_1, reduction='mean')
     # linear, weight: gᵀ x, added up over all rows; in memory it lies as the weight does

@@ -14,6 +14,7 @@ import builtins
 import itertools
 import keyword
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from types import FunctionType
@@ -74,11 +75,11 @@ class NumpyCode:
         leaves = [_sample(x) for x in (*trace.inputs, *self.outer)]
         if any(np.may_share_memory(_sample(result), leaf) for leaf in leaves):
             forward.append(f"{name} = {name}.copy()")  # a view of what may be written to
-        kept = f"({_listed(self._kept)})" if backward else None
+        kept = _tuple(self._kept) if backward else None
         arguments = ", ".join(self._names[x] for x in (*trace.inputs, *self.outer))
         text = _function(f"forward({arguments})", [*forward, f"return {name}, {kept}"])
         if backward:
-            backward.insert(0, f"{_listed(self._kept)} = kept")
+            backward.insert(0, f"{kept} = kept")
             text += "\n\n" + _function("backward(g, kept)", backward)
         self.source = "\n".join([*self._numbers.values(), text])
 
@@ -260,6 +261,14 @@ def _listed(names: Iterable[str]) -> str:
     """The names as the inside of a tuple."""
     listed = ", ".join(names)
     return listed if ", " in listed else f"{listed}," if listed else "()"
+
+
+def _tuple(names: Iterable[str]) -> str:
+    """The same in brackets, on several lines if there are many."""
+    listed = _listed(names)
+    if len(listed) < 70:
+        return f"({listed})"
+    return f"(\n{textwrap.indent(textwrap.fill(listed, 88), ' ' * 8)}\n    )"
 
 
 def _comment(subject: str, words: str) -> str:
