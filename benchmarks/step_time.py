@@ -1,12 +1,12 @@
-"""The time of one training step: ours, NumPy by hand, PyTorch eager and JAX jit.
+"""The time of one training step: ours, plain and compiled, NumPy by hand, PyTorch eager, JAX jit.
 
     python benchmarks/step_time.py            every row, what is installed
     python benchmarks/step_time.py --quick    two short rounds, to see that it runs
 
 A step is: forget the gradients, forward, mean cross-entropy of integer labels, backward, plain SGD;
-float32, on the CPU, two threads. `numpy` is the step as one writes it down by hand, `tuned` the
-ceiling: the same with every trick that leaves it readable. Before timing, the loss after some steps
-must be the same for all.
+float32, on the CPU, two threads. `compiled` is ours with the loss in `tinygrad_sm.compile`. `numpy`
+is the step as one writes it down by hand, `tuned` the ceiling: the same with every trick that leaves
+it readable. Before timing, the loss after some steps must be the same for all.
 
 Each contestant lives in a process of its own and they take short turns, each once the machine is
 quiet; whoever is not on turn waits for its standard input. A turn's time is the median over its
@@ -76,9 +76,9 @@ def problem(row: str) -> tuple[Any, Any, list[tuple[Any, Any]]]:
 # ---- the contestants ---------------------------------------------------------------------------
 
 
-def ours(row: str) -> Step:
+def ours(row: str, compiled: bool = False) -> Step:
     import nn
-    from tinygrad_sm import Tensor
+    from tinygrad_sm import Tensor, compile
 
     x_array, y_array, layers = problem(row)
     modules: list[nn.Module] = []
@@ -97,14 +97,23 @@ def ours(row: str) -> Step:
     optimizer = nn.optim.SGD(model.parameters(), lr=LR)
     x, y = Tensor(x_array), Tensor(y_array)
 
+    def plain(x: Tensor, y: Tensor) -> Tensor:
+        return loss_fn(model(x), y)
+
+    loss_of = compile(plain) if compiled else plain
+
     def step() -> Any:
         optimizer.zero_grad()
-        loss = loss_fn(model(x), y)
+        loss = loss_of(x, y)
         loss.backward()
         optimizer.step()
         return loss
 
     return step
+
+
+def compiled(row: str) -> Step:
+    return ours(row, compiled=True)
 
 
 def numpy(row: str) -> Step | None:
@@ -262,11 +271,14 @@ def jax(row: str) -> Step:
 
 CONTESTANTS: dict[str, Callable[[str], Step | None]] = {
     "ours": ours,
+    "compiled": compiled,
     "numpy": numpy,
     "tuned": tuned,
     "torch": torch,
     "jax": jax,
 }
+
+OF_OURSELVES = ("ours", "compiled", "tuned")  # that is no package to install
 
 
 # ---- a contestant's process --------------------------------------------------------------------
@@ -363,9 +375,14 @@ def idle_ticks() -> int:
 
 def run(names: list[str], rows: list[str], rounds: int, seconds: float, patience: float) -> None:
     contestants = {name: Contestant(name) for name in names if is_installed(name)}
-    others = [name for name in names if name != "ours" and "ours" in names]
-    print("| float32 step, µs |", " | ".join([*names, *(f"ours / {name}" for name in others)]), "|")
-    print("|---|" + "---:|" * (len(names) + len(others)))
+    ratios = [
+        (mine, other)
+        for mine in ("ours", "compiled")
+        for other in names
+        if mine in names and other not in ("ours", "compiled")
+    ]
+    print("| float32 step, µs |", " | ".join([*names, *map(" / ".join, ratios)]), "|")
+    print("|---|" + "---:|" * (len(names) + len(ratios)))
     for row in rows:
         losses = {name: c.ask(row)["loss"] for name, c in contestants.items()}
         losses = {name: loss for name, loss in losses.items() if loss is not None}
@@ -379,8 +396,8 @@ def run(names: list[str], rows: list[str], rounds: int, seconds: float, patience
                 times[name].append(contestants[name].ask(row, seconds)["time"])
         cells = [figure(times.get(name)) for name in names]
         cells += [
-            f"{min(times['ours']) / min(times[name]):.2f}" if name in times else "–"
-            for name in others
+            f"{min(times[mine]) / min(times[other]):.2f}" if other in times else "–"
+            for mine, other in ratios
         ]
         print(f"| {row} |", " | ".join(cells), "|", flush=True)
     for contestant in contestants.values():
@@ -399,7 +416,7 @@ def figure(times: list[float] | None) -> str:
 
 
 def is_installed(name: str) -> bool:
-    return name in ("ours", "tuned") or importlib.util.find_spec(name) is not None
+    return name in OF_OURSELVES or importlib.util.find_spec(name) is not None
 
 
 def main() -> None:
@@ -424,7 +441,7 @@ def main() -> None:
     run(names, rows, options.rounds, options.seconds, patience)
     print(f"\n{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}", end="")
     for name in dict.fromkeys(["numpy", *names]):  # ours runs on NumPy too
-        if name not in ("ours", "tuned") and is_installed(name):
+        if name not in OF_OURSELVES and is_installed(name):
             print(f", {name} {importlib.metadata.version(name)}", end="")
     print()
 

@@ -172,7 +172,7 @@ class Trace:
             raise CompileError(
                 "an index that is an array or a Tensor would be the same in all later calls: use "
                 "numbers and slices, or an operation that takes the index as an input, such as "
-                "take_along_axis."
+                "gather."
             )
         t = _plain_apply(op, tuple(map(self._stand_in, inputs)), attributes)
         self.saved[t] = t._saved
