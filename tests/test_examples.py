@@ -364,3 +364,10 @@ def test_the_surfaces_are_lowest_where_they_say():
         loss = surface.loss(x, y)
         loss.backward()
         assert (loss.item(), x.grad, y.grad) == (0, 0, 0)
+
+
+def test_the_compiled_step_takes_the_same_course(tmp_path):
+    output = run("compiled.py", "--epochs", 10, "--out", tmp_path)
+    assert "their losses the same to the last bit" in output  # asserted there
+    assert accuracy(output) > 90
+    assert (tmp_path / "loss_of.py").read_text(encoding="utf-8") in output
