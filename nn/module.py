@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygrad_sm import Tensor, spelling
-from tinygrad_sm.autograd import latest_setting, next_number
+from tinygrad_sm.autograd import next_number
 
 Array = npt.NDArray[Any]
 Part = TypeVar("Part", "Module", "Parameter", "Buffer")
@@ -184,11 +184,9 @@ class Module:
         vars(self)["forward"] = self._forward_with_hooks
         hooks, key = getattr(self._hooks, when), object()
         hooks[key] = hook
-        latest_setting.number = next_number()
 
         def remove() -> None:
             hooks.pop(key, None)
-            latest_setting.number = next_number()
 
         return remove
 
@@ -313,8 +311,6 @@ class Module:
                     f"to {name}.data, or nn.Parameter(values) to {name}"
                 )
         super().__setattr__(name, value)
-        if not isinstance(value, Buffer):  # whose values change, as in each step of BatchNorm
-            latest_setting.number = next_number()
 
     # ---- for all of it at once -----------------------------------------------------------------
 

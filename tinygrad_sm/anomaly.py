@@ -29,13 +29,14 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ContextDecorator
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_sm import autograd, differentiate, tensor
 from tinygrad_sm.autograd import latest_write, recording, switching
-from tinygrad_sm.compiled import compile
+from tinygrad_sm.compiled import _Result, compile
 from tinygrad_sm.errors import OURS, AnomalyError, GradientError
 from tinygrad_sm.ops import Op
 from tinygrad_sm.tensor import _NO_ATTRIBUTES, Tensor
@@ -311,9 +312,18 @@ def _watched_detach(self: Tensor) -> Tensor:
     return result
 
 
-def _watched_compiled(self: compile, *inputs: Any) -> Any:
+def _watched_compiled(self: compile, *inputs: Any, **settings: Any) -> Any:
     """A compiled function runs as it is written, so that the error can name the operation."""
-    return self.function(*inputs) if _watch.depth else _plain_compiled(self, *inputs)
+    run = self.function if _watch.depth else MethodType(_plain_compiled, self)
+    return run(*inputs, **settings)
+
+
+def _watched_backward(self: _Result, gradient: Any = None) -> None:
+    """Not the short way back from what a compiled function returned, which nobody watches."""
+    if _watch.depth:
+        Tensor.backward(self, gradient)
+    else:
+        _plain_backward(self, gradient)
 
 
 # ---- the backward pass -------------------------------------------------------------------------
@@ -680,6 +690,7 @@ _plain_binary = tensor.binary
 _plain_apply = tensor.apply
 _plain_backpropagate = autograd.backpropagate
 _plain_compiled = compile.__call__
+_plain_backward = _Result.backward
 _ENTRIES: tuple[tuple[Any, str, Any, Any], ...] = (
     (Tensor, "_unary", _plain_unary, _watched_unary),
     (Tensor, "_record", staticmethod(_plain_apply), staticmethod(_watched_apply)),
@@ -689,4 +700,5 @@ _ENTRIES: tuple[tuple[Any, str, Any, Any], ...] = (
     (tensor, "backpropagate", _plain_backpropagate, _watched_backpropagate),
     (differentiate, "backpropagate", _plain_backpropagate, _watched_backpropagate),
     (compile, "__call__", _plain_compiled, _watched_compiled),
+    (_Result, "backward", _plain_backward, _watched_backward),
 )

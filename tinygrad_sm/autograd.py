@@ -95,7 +95,6 @@ class Version:
 
 
 latest_write = Version()  # to any tensor: an older graph need not be searched for it
-latest_setting = Version()  # of any module: what was compiled before is compiled again
 writing = threading.Lock()  # held to note a write: the latest only ever rises, in any thread
 
 

@@ -26,7 +26,7 @@ from tinygrad_sm import ops
 from tinygrad_sm.autograd import inner_tensors
 from tinygrad_sm.errors import CompileError
 from tinygrad_sm.function import Function
-from tinygrad_sm.tensor import Tensor
+from tinygrad_sm.tensor import Tensor, apply
 from tinygrad_sm.tracing import Look, Otherwise, Trace, Unknown, unknown
 from tinygrad_sm.values import Array
 
@@ -41,7 +41,6 @@ class NumpyCode:
     source: the text.
     outer: the tensors that the function uses beside its arguments.
     needing: the tensors that get a gradient.
-    draws: whether an operation may give something else each time, such as random numbers.
     """
 
     def __init__(self, function: Callable[..., Any], trace: Trace) -> None:
@@ -63,7 +62,6 @@ class NumpyCode:
         ]
         found = inner_tensors([result, *looked_at])
         self._order: list[Any] = [t for t in found if t._op and not trace.is_outer(t)]
-        self.draws = any(isinstance(t._op, Function) and not t._op.rules for t in self._order)
         for x, name in zip(trace.inputs, _parameters(function), strict=False):
             self._name(x, name)
         self.outer = self._find_outer(result)
@@ -72,9 +70,8 @@ class NumpyCode:
         forward = self._forward()
         backward = self._backward(result) if result._requires_grad else []
         name = self._names[result]
-        leaves = [_sample(x) for x in (*trace.inputs, *self.outer)]
-        if any(np.may_share_memory(_sample(result), leaf) for leaf in leaves):
-            forward.append(f"{name} = {name}.copy()")  # a view of what may be written to
+        if _may_be_a_view(result):  # of what may be written to
+            forward.append(f"{name} = {name}.copy()")
         kept = _tuple(self._kept) if backward else None
         arguments = ", ".join(self._names[x] for x in (*trace.inputs, *self.outer))
         text = _function(f"forward({arguments})", [*forward, f"return {name}, {kept}"])
@@ -83,10 +80,31 @@ class NumpyCode:
             text += "\n\n" + _function("backward(g, kept)", backward)
         self.source = "\n".join([*self._numbers.values(), text])
 
+        exec(self.source, self._world)
+
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
         """The text as functions."""
-        exec(self.source, self._world)
         return self._world["forward"], self._world.get("backward")
+
+    def steps(self) -> Callable[[list[Tensor]], Tensor]:
+        """A function that applies the operations once more, to Tensors: recorded."""
+        leaves = (*self._trace.inputs, *self.outer)
+        place_of = {x: i for i, x in enumerate((*leaves, *reversed(self._order)))}
+        steps = [
+            (t._op, [place_of.get(x, x) for x in t._inputs], t._attributes, t._requires_grad)
+            for t in reversed(self._order)
+        ]
+        last = place_of[self._trace.result]
+
+        def replay(inputs: list[Tensor]) -> Tensor:
+            values = [*inputs]
+            for op, places, attributes, requires_grad in steps:
+                xs = tuple(values[x] if isinstance(x, int) else x for x in places)
+                y = apply(op, xs, attributes)
+                values.append(y if requires_grad else y.detach())
+            return values[last]
+
+        return replay
 
     # ---- names -----------------------------------------------------------------------------------
 
@@ -123,8 +141,8 @@ class NumpyCode:
         for x in sorted(leaves, key=attrgetter("number")):
             if x in self._trace.numbers:
                 name = self._name(x, "number", True)
-                number = self._trace.numbers[x]
-                self._numbers[name] = f"{name} = array({number!r}, {x._data.dtype!r})"
+                number = self._literal(self._trace.numbers[x])
+                self._numbers[name] = f"{name} = array({number}, {x._data.dtype!r})"
             else:
                 self._name(x, x.name or names.get(x, "tensor"))
                 outer.append(x)
@@ -132,7 +150,7 @@ class NumpyCode:
 
     def _literal(self, value: Any) -> str:
         """A setting, as it is written in code."""
-        if isinstance(value, tuple):
+        if type(value) is tuple:
             return f"({_listed(map(self._literal, value))})"
         if isinstance(value, slice):
             ends = value.start, value.stop, value.step
@@ -144,7 +162,12 @@ class NumpyCode:
         return name
 
     def _call(self, function: Any, wish: str, arguments: Iterable[str], settings: Any = ()) -> str:
-        named = [f"{key}={self._literal(value)}" for key, value in dict(settings).items()]
+        named = [
+            f"{key}={self._literal(value)}"
+            if key.isidentifier() and not keyword.iskeyword(key)
+            else f"**{{{key!r}: {self._literal(value)}}}"
+            for key, value in dict(settings).items()
+        ]
         return f"{self._of_function(function, wish)}({', '.join([*arguments, *named])})"
 
     # ---- the lines -------------------------------------------------------------------------------
@@ -153,10 +176,14 @@ class NumpyCode:
         """The operations and the questions about values, in the order in which they came."""
         lines = []
         steps: list[Any] = [*self._order, *self._trace.looks]
-        for step in sorted(steps, key=attrgetter("number")):
+        leaves = {id(x._data): self._names[x] for x in (*self._trace.inputs, *self.outer)}
+        # Questions about leaves first: what they refuse is not to be computed, or drawn, before.
+        for step in sorted(steps, key=lambda step: self._number(step, leaves)):
             if isinstance(step, Look):
                 about = [
-                    self._names[x.tensor()] if type(x) is Unknown else self._literal(x)
+                    leaves.get(id(x)) or self._names[x.tensor()]
+                    if type(x) is Unknown
+                    else leaves.get(id(x)) or self._literal(x)
                     for x in step.about
                 ]
                 question = self._call(step.question, step.question.__name__, about)
@@ -178,7 +205,18 @@ class NumpyCode:
                 call = f"asarray({call})"
             if call != name:
                 lines.append(f"{name} = {call}")
+            if isinstance(op, Function):  # which may do as it likes
+                form = f"({name}.shape, {name}.dtype)"
+                expected = f"({_sample(step).shape}, {_sample(step).dtype!r})"
+                lines.append(f"if {form} != {expected}: otherwise()")
         return lines
+
+    @staticmethod
+    def _number(step: Any, leaves: dict[int, str]) -> int:
+        if isinstance(step, Look) and all(id(x) in leaves for x in step.about if not _is_plain(x)):
+            return 0
+        number: int = step.number
+        return number
 
     def _backward(self, result: Tensor) -> list[str]:
         """The loop of `autograd.backpropagate`, written out."""
@@ -242,9 +280,20 @@ class NumpyCode:
         return [*lines, f"return {_listed(self._names['g', x] for x in self.needing)}"]
 
 
+def _is_plain(x: Any) -> bool:
+    return not isinstance(x, Unknown | np.ndarray)
+
+
 def _sample(x: Tensor) -> Array:
     values = unknown(x)
     return x._data if values is None else values.sample
+
+
+def _may_be_a_view(x: Tensor) -> bool:
+    """Whether it may share its memory with a leaf; that depends on how the leaf lies in memory."""
+    while x._op is not None and (x._op.views or x._op.name == "detach"):
+        x = x._inputs[0]
+    return x._op is None
 
 
 def _parameters(function: Any) -> Iterator[str]:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_sm import labels, ops, tensor
+from tinygrad_sm import differentiate, labels, ops, tensor
 from tinygrad_sm.autograd import next_number, switching
 from tinygrad_sm.creation import default_generator
 from tinygrad_sm.errors import CompileError
@@ -72,7 +72,8 @@ class Unknown:
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         x = self.tensor()
         what = "a tensor" if x is None else x._describe()
-        raise CompileError(
+        refusal = CompileError if _state.trace is None else _state.trace.refusal
+        raise refusal(
             f"the function looks at the values of {what}, but it is run on values only once it is "
             "compiled, and what it decides here would hold for all later calls. Do that outside "
             "the function, or do not compile it."
@@ -122,23 +123,38 @@ class Trace:
     numbers: the tensors made of Python numbers, which stand for themselves.
     looks: the questions about values that it asked.
     saved: what its operations kept for the backward pass, of the sample.
+    is_odd: whether it asked a question of which the answer is usually yes, and it was no.
     """
 
-    def __init__(self, function: Callable[..., Any], inputs: tuple[Tensor, ...]) -> None:
+    def __init__(self, inputs: tuple[Tensor, ...]) -> None:
         self.start = next_number()
-        self.numbers: dict[Tensor, float] = {}
+        self.numbers: dict[Tensor, Any] = {}
         self.looks: list[Look] = []
         self.saved: dict[Tensor, Any] = {}
+        self.is_odd = False
         self.inputs = tuple(map(self._without_values, inputs))
+        self.result: Any = None
+        self._refused: CompileError | None = None
+
+    def run(self, function: Callable[..., Any]) -> None:
+        """Call the function."""
         with self:
             self.result = function(*self.inputs)
+        if self._refused is not None:  # and the function went on
+            raise self._refused
+
+    def refusal(self, message: str) -> CompileError:
+        """The error to raise. It is kept, for the function may catch it."""
+        self._refused = CompileError(message)
+        return self._refused
 
     def __enter__(self) -> None:
-        self._random = default_generator().bit_generator.state
+        self._generator = default_generator()
+        self._random = self._generator.bit_generator.state
         switching.acquire()  # held to the end: nobody else may replace the same functions
         self._before = [(owner, name, vars(owner)[name]) for owner, name, _ in _ENTRIES]
-        for owner, name, ours in _ENTRIES:
-            setattr(owner, name, ours)
+        for (owner, name, ours), (_, _, before) in zip(_ENTRIES, self._before, strict=True):
+            setattr(owner, name, _traced(before, ours))
         _state.trace = self
 
     def __exit__(
@@ -151,7 +167,12 @@ class Trace:
         for owner, name, before in self._before:
             setattr(owner, name, before)
         switching.release()
-        default_generator().bit_generator.state = self._random  # the trace has drawn nothing
+        if default_generator() is not self._generator:
+            self.refusal(
+                "the function calls manual_seed, which would be done in one call only: do it before"
+            )
+        elif self._generator.bit_generator.state != self._random:  # a trace draws nothing
+            self._generator.bit_generator.state = self._random
 
     @staticmethod
     def _without_values(x: Tensor) -> Tensor:
@@ -169,7 +190,7 @@ class Trace:
     ) -> Tensor:
         """The result of an operation: a node of the graph, whether it has a derivative or not."""
         if _holds_array(attributes.get("key")):
-            raise CompileError(
+            raise self.refusal(
                 "an index that is an array or a Tensor would be the same in all later calls: use "
                 "numbers and slices, or an operation that takes the index as an input, such as "
                 "gather."
@@ -185,18 +206,22 @@ class Trace:
         """The tensor with the values of the sample."""
         values = unknown(x)
         if values is not None:
+            if not (x in self.saved or x in {*self.inputs}):
+                raise self.refusal(
+                    f"{x._describe()} is left over from another trace: a function that is compiled "
+                    "cannot keep a tensor from one call to the next."
+                )
             sample = tensor._constant(values.sample)
             sample._requires_grad = x._requires_grad
             return sample
         if not (self.is_outer(x) or x in self.numbers):
-            raise _made_inside(x)
+            raise self.refusal(_made_inside(x))
         return x
 
     def look(self, question: Callable[..., Any], about: tuple[Any, ...]) -> Any:
         """Ask a question about values, and note to ask it again in each call."""
         answer = question(*(x.sample if type(x) is Unknown else x for x in about))
-        if answer is False:
-            raise Otherwise
+        self.is_odd |= answer is False
         self.looks.append(Look(next_number(), question, about, answer))
         return answer
 
@@ -205,8 +230,8 @@ def _holds_array(key: Any) -> bool:
     return any(isinstance(part, np.ndarray) for part in (key if type(key) is tuple else (key,)))
 
 
-def _made_inside(x: Tensor) -> CompileError:
-    return CompileError(
+def _made_inside(x: Tensor) -> str:
+    return (
         f"{x._describe()} was made inside the function, of random numbers or other values that are "
         "no arguments: it would be the same in all later calls. Make it outside, or pass it as an "
         "argument."
@@ -261,11 +286,11 @@ def _unary(trace: Trace, x: Tensor, op: Op) -> Tensor:
 def _coerce(trace: Trace, x: Any, dtype: np.dtype[Any]) -> Tensor:
     t = _plain_coerce(x, dtype)
     if not isinstance(x, int | float | np.generic):
-        raise CompileError(
+        raise trace.refusal(
             f"{short(x)} is an array made outside the function: as an argument, or as a Tensor "
             "that is made before, it is read anew in each call."
         )
-    trace.numbers[t] = t._data.item() if isinstance(x, np.generic) else x
+    trace.numbers[t] = x if type(x) in (int, float, bool) else t._data.item()
     return t
 
 
@@ -279,15 +304,16 @@ def _refuse_values(trace: Trace, x: Tensor, *_: Any, **__: Any) -> NoReturn:
     if values is not None:
         values._refuse()
     if not trace.is_outer(x):
-        raise _made_inside(x)
-    raise CompileError(
+        raise trace.refusal(_made_inside(x))
+    raise trace.refusal(
         f"the function reads the values of {x._describe()}: the compiled code would go on with "
         "what they are now. Use the tensor itself."
     )
 
 
-def _refuse_state(trace: Trace, x: Tensor, *_: Any, **__: Any) -> NoReturn:
-    raise CompileError(
+def refuse_change(trace: Trace, *_: Any, **__: Any) -> NoReturn:
+    """Raise the CompileError for what would be done in the trace only."""
+    raise trace.refusal(
         "the function goes back or changes a tensor: backward(), zero_grad(), step(), a hook, an "
         "assignment. Compile what computes the loss, and do the rest with what the compiled "
         "function returns."
@@ -295,16 +321,11 @@ def _refuse_state(trace: Trace, x: Tensor, *_: Any, **__: Any) -> NoReturn:
 
 
 def _requires_grad(trace: Trace, x: Tensor, *value: Any) -> bool:
-    return _refuse_state(trace, x) if value else x._requires_grad
+    return refuse_change(trace) if value else x._requires_grad
 
 
 def _asked(question: Callable[..., Any]) -> Callable[..., Any]:
-    def look(trace: Trace, *about: Any) -> Any:
-        if any(type(x) is Unknown for x in about):
-            return trace.look(question, about)
-        return question(*about)
-
-    return look
+    return lambda trace, *about: trace.look(question, about)
 
 
 _ENTRIES: list[tuple[Any, str, Any]] = []
@@ -312,10 +333,11 @@ _ENTRIES: list[tuple[Any, str, Any]] = []
 
 def replace_while_tracing(owner: Any, name: str, ours: Callable[..., Any]) -> None:
     """Have `ours(trace, …)` called instead of a function of a module or class."""
-    _ENTRIES.append((owner, name, _traced(vars(owner)[name], ours)))
+    _ENTRIES.append((owner, name, ours))
 
 
-_READ = ["__bool__", "__float__", "__index__", "data", "item", "numpy", "tolist"]
+_READ = ["__bool__", "__float__", "__format__", "__index__", "__repr__"]
+_READ += ["data", "item", "numpy", "tolist"]
 _CHANGE = ["__setitem__", "backward", "grad", "register_hook", "requires_grad_", "retain_grad"]
 _replaced: list[tuple[Any, str, Any]] = [
     (tensor, "apply", _apply),
@@ -327,7 +349,9 @@ _replaced: list[tuple[Any, str, Any]] = [
     (Tensor, "detach", lambda trace, x: trace.record(_detach, (x,))),
     (Tensor, "requires_grad", _requires_grad),
     *((Tensor, name, _refuse_values) for name in _READ),
-    *((Tensor, name, _refuse_state) for name in _CHANGE),
+    *((Tensor, name, refuse_change) for name in _CHANGE),
+    (tensor, "backpropagate", refuse_change),
+    (differentiate, "backpropagate", refuse_change),
 ]
 for _owner, _name, _ours in _replaced:
     replace_while_tracing(_owner, _name, _ours)

@@ -1,0 +1,180 @@
+"""Surroundings: what a function uses beside its arguments, to see whether any of it was changed.
+
+>>> factor = 2.0
+>>> def scaled(x):
+...     return x * factor
+>>> around = Surroundings(scaled)
+>>> around.are_the_same()
+True
+>>> factor = 3.0
+>>> around.are_the_same()
+False
+
+From the function's variables one comes to others: the attributes of an object (a module's layers
+and settings), the items of a list or dict, the variables of a function that is called. All of them
+are watched, by identity: a number that was replaced by an equal one counts as changed. Not watched
+is what belongs to Python or to an installed package, and what no name leads to, such as a file.
+"""
+
+from __future__ import annotations
+
+import dis
+import sys
+import sysconfig
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, repeat
+from operator import attrgetter, is_
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_sm.errors import OURS, CompileError
+from tinygrad_sm.tensor import Tensor
+
+_contents = attrgetter("cell_contents")
+_MISSING = object()
+_MOST = 10_000  # values to watch
+
+
+class Surroundings:
+    """The values around a function as they were when this was made."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._cells: list[CellType] = []
+        self._empty_cells: list[CellType] = []
+        self._names: list[tuple[Any, list[str]]] = []  # global variables, and where they are
+        self._dicts: list[Any] = []
+        self._lists: list[Iterable[Any]] = []
+        self._seen: dict[int, Any] = {}  # kept, so that no other object gets the same id
+        ahead = deque([function])
+        while ahead:
+            value = ahead.popleft()
+            if id(value) not in self._seen and not isinstance(value, _PLAIN):
+                self._seen[id(value)] = value
+                ahead.extend(self._look_into(value))
+                if len(ahead) + len(self._seen) > _MOST:
+                    raise CompileError(
+                        "the function uses too much around it to see whether it changes, such as "
+                        "a list of all data: pass what it needs as an argument"
+                    )
+        self._then = [*self._now()]
+        self._seen.clear()
+
+    def are_the_same(self) -> bool:
+        """Whether all values are still those."""
+        try:
+            now = [*self._now()]
+        except ValueError:  # a cell was emptied
+            return False
+        return (
+            len(now) == len(self._then)
+            and all(map(is_, now, self._then))
+            and not any(map(_is_filled, self._empty_cells))
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._now()
+
+    def _now(self) -> Iterator[Any]:
+        of_names = [map(w.get, names, repeat(_MISSING)) for w, names in self._names]
+        return chain(
+            map(_contents, self._cells),
+            *of_names,
+            chain.from_iterable(map(_values_of, self._dicts)),
+            chain.from_iterable(self._lists),
+        )
+
+    def _look_into(self, value: Any) -> Iterable[Any]:
+        """The values that one leads to, of which those that may be replaced are watched."""
+        if isinstance(value, FunctionType):
+            return [] if _is_foreign(value.__code__.co_filename) else self._function(value)
+        if isinstance(value, MethodType):
+            return [value.__func__, value.__self__]
+        if isinstance(value, partial):
+            return [value.func, *value.args, *value.keywords.values()]
+        if isinstance(value, dict):
+            self._dicts.append(value)
+            return value.values()
+        if isinstance(value, list | set | deque):
+            self._lists.append(value)
+            return value
+        if isinstance(value, tuple | frozenset):
+            return value
+        if isinstance(value, type):
+            return self._class(value)
+        if type(value).__module__.partition(".")[0] == "tinygrad_sm":  # a compiled function
+            return [getattr(value, "__wrapped__", None)]
+        inside = getattr(value, "__dict__", None)
+        if not isinstance(inside, dict):
+            return []
+        self._dicts.append(inside)
+        return [*inside.values(), *type(value).__mro__]
+
+    def _function(self, function: FunctionType) -> list[Any]:
+        cells = function.__closure__ or ()
+        filled = [cell for cell in cells if _is_filled(cell)]
+        self._cells += filled
+        self._empty_cells += [cell for cell in cells if not _is_filled(cell)]
+        world = function.__globals__
+        names, attributes = _names(function.__code__)
+        self._names.append((world, sorted(names)))
+        found = [*map(_contents, filled), *map(world.get, names)]
+        for module in [x for x in found if isinstance(x, ModuleType)]:
+            if not _is_foreign(getattr(module, "__file__", None)):
+                of_module = sorted(attributes & vars(module).keys())
+                self._names.append((vars(module), of_module))
+                found += map(vars(module).get, of_module)
+        defaults = (function.__defaults__ or (), (function.__kwdefaults__ or {}).values())
+        return [*found, *chain(*defaults)]
+
+    def _class(self, kind: type) -> Iterable[Any]:
+        module = sys.modules.get(kind.__module__)
+        if module is None or (
+            kind.__module__ != "__main__" and _is_foreign(getattr(module, "__file__", None))
+        ):
+            return []
+        self._dicts.append(vars(kind))
+        return vars(kind).values()
+
+
+# What leads to nothing else.
+_PLAIN = (Tensor, ModuleType, np.ndarray, np.generic, str, bytes, int, float, complex, type(None))
+
+
+def _values_of(inside: Any) -> Any:
+    return inside.values()
+
+
+def _is_filled(cell: CellType) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True
+
+
+def _names(code: CodeType) -> tuple[set[str], set[str]]:
+    """The global names that a function and those written inside it use, and names of attributes."""
+    names, attributes = set(), set()
+    for step in dis.get_instructions(code):
+        if "GLOBAL" in step.opname or step.opname == "LOAD_NAME":
+            names.add(step.argval)
+        elif step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            attributes.add(step.argval)
+        elif isinstance(step.argval, CodeType):
+            inner_names, inner_attributes = _names(step.argval)
+            names |= inner_names
+            attributes |= inner_attributes
+    return names, attributes
+
+
+_PATHS = sysconfig.get_paths()
+_INSTALLED = tuple(_PATHS[key] for key in ("stdlib", "platstdlib", "purelib", "platlib"))
+
+
+def _is_foreign(filename: str | None) -> bool:
+    """Whether a file belongs to Python, to an installed package, or to this one."""
+    return filename is None or filename.startswith((*_INSTALLED, *OURS, "<frozen"))
