@@ -1,13 +1,17 @@
 """compile: the same numbers as the function itself, to the last bit, or a refusal."""
 
+import copy
+import enum
 import functools
 import gc
 import inspect
 import itertools
 import pickle
 import threading
+import types
 import warnings
 import weakref
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -34,6 +38,20 @@ from tinygrad_sm import (
     rand,
     where,
 )
+
+
+class Color(enum.IntEnum):
+    RED = 2
+
+
+class Odd(float):
+    def __repr__(self):
+        return "raise SystemExit"
+
+
+class Pair(NamedTuple):
+    a: float
+    b: float
 
 
 def batch(n=6, seed=0):
@@ -140,6 +158,46 @@ def test_derivatives_of_higher_order():
     assert gradcheck(loss_of, [x, w], order=2)
 
 
+def recorded(function, *inputs, of):
+    """First and second derivative of the sum."""
+    (first,) = grad(function(*inputs).sum(), of, create_graph=True)
+    (second,) = grad((first * first).sum(), of)
+    return first.numpy(), second.numpy()
+
+
+def test_higher_derivatives_where_paths_meet():
+    w = Tensor([1.0, 2.0, 3.0], requires_grad=True, dtype=float)
+    u, x = w * 2, Tensor([1.0, 2.0, 4.0], dtype=float)
+    model = nn.Sequential(nn.Tanh())
+    cases = [
+        (lambda x: (x * x * w).sum(), (w * 3,)),
+        (lambda x: (u * w * x * w).sum(), (x,)),
+        (lambda p, q: (p * p * q * q).sum(), (w, w)),
+        (lambda x: model(x) * w, (w,)),
+    ]
+    for function, inputs in cases:
+        expected = recorded(function, *inputs, of=w)
+        for ours, theirs in zip(recorded(compile(function), *inputs, of=w), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_a_hook_runs_once_in_a_recorded_backward():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    loss = compile(lambda x: (x * w * w).sum())(Tensor([1.0, 1.0]))
+    w.register_hook(lambda g: g * 10)
+    (g,) = grad(loss, w, create_graph=True)
+    assert g.tolist() == [20, 40]
+
+
+def test_a_recorded_backward_is_that_of_the_function_as_it_was():
+    power = 2
+    a = Tensor([1.0, 2.0], requires_grad=True)
+    y = compile(lambda x: (x**power).sum())(a)
+    power = 3
+    (g,) = grad(y, a, create_graph=True)
+    assert g.tolist() == [2, 4]
+
+
 def test_the_gradient_reaches_what_the_argument_was_computed_from():
     square = compile(lambda x: (x * x).sum())
     w = Tensor([1.0, 2.0], requires_grad=True)
@@ -208,11 +266,16 @@ def test_two_leaves_never_share_a_gradient():
     assert b.grad.tolist() == [1]
 
 
-def test_a_result_shares_no_memory_with_an_argument():
-    x = Tensor([[1.0, 2.0]])
-    row = compile(lambda x: x.reshape(2))(x)
-    x.data[...] = 7
-    assert row.tolist() == [1, 2]
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_result_shares_no_memory_with_an_argument(order):
+    flat = compile(lambda x: x.detach().reshape(4))
+    first = Tensor(np.ones((2, 2), order=order))
+    flat(first)
+    for layout in "CF":
+        x = Tensor(np.array([[1.0, 2.0], [3.0, 4.0]], order=layout))
+        row = flat(x)
+        x.data[...] = 7
+        assert row.tolist() == [1, 2, 3, 4]
 
 
 def test_it_is_one_operation_in_a_graph():
@@ -376,6 +439,145 @@ def test_other_threads_go_on_while_one_traces():
         same(result, expected)
 
 
+class Config:
+    factor = 2.0
+
+
+def helper(x):
+    return x * Config.factor
+
+
+def changes(x, y):
+    """Ways to change what a function depends on: (function of x, a change) each."""
+    p = {"w": Tensor([1.0, 2.0])}
+    layers = [nn.ReLU()]
+    state = types.SimpleNamespace(w=Tensor([1.0, 2.0]))
+    box = Box()
+    partly = functools.partial(lambda x, scale: x * scale["k"], scale=(scale := {"k": 2.0}))
+    batch_norm = nn.BatchNorm1d(2).eval()
+    later = {}
+
+    def with_default(x, scale=[2.0]):  # noqa: B006 - that is what is tested
+        return x * scale[0]
+
+    yield lambda x: x * p["w"], lambda: p.update(w=Tensor([5.0, 6.0]))
+    yield lambda x: layers[0](x), lambda: layers.__setitem__(0, nn.Tanh())
+    yield lambda x: functools.reduce(lambda h, f: f(h), layers, x), lambda: layers.append(nn.Tanh())
+    yield lambda x: x * state.w, lambda: setattr(state, "w", Tensor([5.0, 6.0]))
+    yield box, lambda: box.layers.append(nn.Tanh())
+    yield box, lambda: box.layers.__setitem__(0, nn.Sigmoid())
+    yield box, lambda: box.config.update(scale=3.0)
+    yield box.forward, lambda: setattr(box, "shift", 7.0)
+    yield box, lambda: delattr(box, "shift")
+    yield partly, lambda: scale.update(k=3.0)
+    yield with_default, lambda: with_default.__defaults__[0].__setitem__(0, 9.0)
+    yield helper, lambda: setattr(Config, "factor", Config.factor + 1)
+    yield lambda x: helper(x), lambda: setattr(Config, "factor", Config.factor + 1)
+    yield compile(helper), lambda: setattr(Config, "factor", Config.factor + 1)
+    yield compile(compile(helper)), lambda: setattr(Config, "factor", Config.factor + 1)
+    yield no_grad()(helper), lambda: setattr(Config, "factor", Config.factor + 1)
+    yield batch_norm, lambda: setattr(batch_norm, "running_mean", Tensor([5.0, 6.0]))
+    yield lambda x: x * later.get("k", 1), lambda: later.update(k=3)
+
+
+class Box(nn.Module):
+    shift = 1.0
+
+    def __init__(self):
+        self.layers = [nn.ReLU()]
+        self.config = {"scale": 2.0}
+        self.shift = 4.0
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x * self.config["scale"] + self.shift
+
+
+@pytest.mark.parametrize("case", range(18))
+def test_a_change_around_the_function_is_noticed(case):
+    x = Tensor([[1.0, -2.0], [0.5, 3.0]])
+    function, change = [*changes(x, x)][case]
+    compiled = compile(function)
+    before = compiled(x).numpy()
+    same(before, function(x).numpy())
+    change()
+    after = compiled(x).numpy()
+    same(after, function(x).numpy())
+    assert not np.array_equal(before, after)
+
+
+def test_a_state_that_the_function_counts_up_itself():
+    counter = types.SimpleNamespace(n=0)
+
+    def function(x):
+        counter.n += 1
+        return x * counter.n
+
+    compiled = compile(function)
+    assert [compiled(Tensor(1.0)).item() for _ in range(4)] == [1, 2, 3, 4]
+
+
+def test_too_much_around_the_function():
+    data = [*range(20_000)]
+    with pytest.raises(CompileError, match="uses too much around it"):
+        compile(lambda x: x * data[0])(Tensor([1.0]))
+
+
+def test_a_frozen_parameter_between_the_call_and_backward():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    loss = square_of(w)()
+    w.requires_grad = False
+    with pytest.raises(GradientError, match="was changed between its call and backward"):
+        loss.backward()
+
+
+def test_the_state_of_random_numbers_is_that_of_the_plain_function():
+    """Also where a call ends with the function itself, and where labels are ignored."""
+    model, loss_fn = mlp(nn.Dropout(0.5)), nn.CrossEntropyLoss()
+    x = batch(2)[0]
+    losses = []
+    for loss_of in compile(lambda x, y: loss_fn(model(x), y)), lambda x, y: loss_fn(model(x), y):
+        manual_seed(0)
+        losses.append(
+            [loss_of(x, Tensor(y, dtype=int)).item() for y in ([0, 1], [0, -100], [0, 1])]
+        )
+    assert losses[0] == losses[1]
+
+
+def test_targets_held_outside_are_looked_at_in_every_call():
+    y = Tensor([0, 1], dtype=int)
+    loss_of = compile(lambda x: nn.CrossEntropyLoss()(x, y))
+    x = Tensor([[1.0, 2.0], [0.0, 1.0]])
+    loss_of(x)
+    y.data[...] = [0, -1]
+    with pytest.raises(LabelError, match="label -1 at row 1"):
+        loss_of(x)
+    y.data = [1, 0]
+    same(loss_of(x).numpy(), loss_of.function(x).numpy())
+    y.data = [0, 2]
+    with pytest.raises(LabelError, match="label 2 at row 1"):
+        loss_of(x)
+
+
+def test_a_write_during_the_forward_pass_is_noticed():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+
+    def forward(x):  # as if another thread had done it
+        if armed:
+            w.data = w.data - 100
+        return x * 2
+
+    armed = []
+    writes = Function("writes", forward, lambda g, y, x: 2 * g)
+    loss_of = compile(lambda x: (writes(x) * w).sum())
+    loss_of(Tensor([1.0, 1.0], requires_grad=True))
+    armed.append(True)
+    loss = loss_of(Tensor([1.0, 1.0], requires_grad=True))
+    with pytest.raises(GradientError, match="was changed after"):
+        loss.backward()
+
+
 # ---- values that are looked at -----------------------------------------------------------------
 
 
@@ -432,6 +634,31 @@ def assigns(x):
     return x.sum()
 
 
+def keeps(x, kept=[]):  # noqa: B006
+    kept.append(x * 2)
+    return x * 3
+
+
+def swallows(x):
+    try:
+        return x * float(x.sum())
+    except Exception:
+        return x
+
+
+def draws_anew(x):
+    manual_seed(7)
+    return x * 2
+
+
+def reads_a_slope(x):
+    (g,) = grad((x * w).sum(), w)
+    return x * g
+
+
+old_loss = compile(lambda: (w * w).sum())()
+
+
 def goes_back(x):
     loss = (x * w).sum()
     loss.backward()
@@ -467,6 +694,13 @@ def unfreezes(x):
         (writes, "assignment"),
         (assigns, "reads the values"),
         (goes_back, "backward"),
+        (lambda x: old_loss.backward(), "backward"),
+        (reads_a_slope, "goes back"),
+        (keeps, "keeps the result of multiply"),
+        (swallows, "looks at the values of the result of sum"),
+        (draws_anew, "manual_seed"),
+        (lambda x: x * len(repr(w)), "reads the values"),
+        (lambda x: x * len(f"{w[0]:.3f}"), "looks at the values"),
         (unfreezes, "assignment"),
         (lambda x: (x * w).retain_grad(), "hook"),
         (lambda x: x.sum().backward(), "backward"),
@@ -536,6 +770,86 @@ def test_a_method_is_compiled_for_each_object():
         assert three(Tensor([1.0])).item() == 3
 
 
+def test_a_method_of_a_parent():
+    class Parent(nn.Module):
+        @compile
+        def forward(self, x):
+            return x * 2
+
+    class Child(Parent):
+        @compile
+        def forward(self, x):
+            return super().forward(x) * 10
+
+    class Plain(Parent):
+        def forward(self, x):
+            return super().forward(x) * 10
+
+    for child in Child(), Plain():
+        for n in 1, 2, 3:
+            assert child(Tensor([float(n)])).item() == 20 * n
+    outputs = []
+    parent = Parent()
+    parent.register_forward_hook(lambda module, inputs, output: outputs.append(output.item()))
+    parent(Tensor([1.0]))
+    parent(Tensor([2.0]))
+    assert outputs == [2, 4]
+
+
+def test_it_may_become_a_method_later_or_belong_to_the_class():
+    class Scaled:
+        factor = 3
+
+        def scale(self, x):
+            return x * self.factor
+
+        @classmethod
+        @compile
+        def of_class(cls, x):
+            return x * cls.factor
+
+        @staticmethod
+        @compile
+        def alone(x):
+            return x * 5
+
+    Scaled.scale = compile(Scaled.scale)
+    x = Tensor([1.0])
+    assert [f(x).item() for f in (Scaled().scale, Scaled.of_class, Scaled().alone)] == [3, 3, 5]
+
+
+class Doubling(nn.Module):
+    def __init__(self):
+        self.factor = nn.Parameter(2.0)
+
+    @compile
+    def forward(self, x):
+        return x * self.factor
+
+
+@pytest.mark.parametrize("copy", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copy_is_compiled_anew(copy):
+    module = Doubling()
+    x = Tensor([1.0], requires_grad=True)
+    module(x)
+    twin = copy(module)
+    twin.factor.data = 7.0
+    assert (module(x).item(), twin(x).item()) == (2, 7)
+    (g,) = grad(twin(x).sum(), twin.factor, create_graph=True)
+    assert g.item() == 1
+    compiled = copy(compile(helper))
+    same(compiled(x).numpy(), helper(x).numpy())
+
+
+def test_an_object_with_a_compiled_method_is_freed():
+    module = Doubling()
+    module(Tensor([1.0]))
+    dead = weakref.ref(module)
+    del module
+    gc.collect()
+    assert dead() is None
+
+
 def test_a_compiled_function_inside_another():
     inner = compile(lambda x: x * w)
     outer = compile(lambda x: inner(x).sum())
@@ -564,6 +878,9 @@ def test_an_anomaly_is_found_in_the_function_itself():
     loss_of(Tensor([1.0, 2.0], requires_grad=True))
     with detect_anomaly(), pytest.raises(AnomalyError, match="'log' gave −inf"):
         loss_of(x)
+    root = compile(lambda x: x.sqrt().sum())(Tensor([0.0], requires_grad=True))
+    with detect_anomaly(), pytest.raises(AnomalyError):
+        root.backward()
     with np.errstate(divide="ignore"):
         assert loss_of(x).item() == -np.inf
 
@@ -579,6 +896,30 @@ def test_detach_and_whole_numbers_stop_the_gradient():
 
 
 # ---- the text ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "number", [Color.RED, Odd(2.5), np.longdouble(2), np.float64(0.1), np.int64(3), True, 10**18]
+)
+def test_numbers_of_any_kind(number):
+    x = Tensor([1.0, 2.0], dtype=float)
+    compiled = compile(lambda x: x * number)
+    same(compiled(x).numpy(), (x * number).numpy())
+
+
+def test_settings_of_any_kind():
+    scale = Function("scale", lambda x, **s: x * s["class"] * s["pair"].b)
+    pair = Pair(1.0, 3.0)
+    compiled = compile(lambda x: scale(x, **{"class": 2.0, "pair": pair}))
+    assert compiled(Tensor([1.0])).item() == 6
+
+
+def test_a_function_whose_result_has_another_shape_now_and_then():
+    positive = Function("positive", lambda x: x[x > 0])
+    mean = compile(lambda x: (y := positive(x)).sum() / y.shape[0])
+    for values in [1.0, 2.0, 3.0], [1.0, -2.0, 3.0], [-1.0, -1.0, 4.0]:
+        x = Tensor(values)
+        same(mean(x).numpy(), mean.function(x).numpy())
 
 
 def test_names_are_those_of_the_function_and_its_parameters():

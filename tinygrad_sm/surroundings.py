@@ -90,7 +90,7 @@ class Surroundings:
     def _look_into(self, value: Any) -> Iterable[Any]:
         """The values that one leads to, of which those that may be replaced are watched."""
         if isinstance(value, FunctionType):
-            return [] if _is_foreign(value.__code__.co_filename) else self._function(value)
+            return self._function(value)
         if isinstance(value, MethodType):
             return [value.__func__, value.__self__]
         if isinstance(value, partial):
@@ -118,6 +118,8 @@ class Surroundings:
         filled = [cell for cell in cells if _is_filled(cell)]
         self._cells += filled
         self._empty_cells += [cell for cell in cells if not _is_filled(cell)]
+        if _is_foreign(function.__code__.co_filename):  # perhaps a decorator of one that is not
+            return [*map(_contents, filled)]
         world = function.__globals__
         names, attributes = _names(function.__code__)
         self._names.append((world, sorted(names)))
