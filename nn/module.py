@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygrad_sm import Tensor, spelling
-from tinygrad_sm.autograd import next_number
+from tinygrad_sm.autograd import latest_setting, next_number
 
 Array = npt.NDArray[Any]
 Part = TypeVar("Part", "Module", "Parameter", "Buffer")
@@ -117,6 +117,7 @@ class Module:
     """The base of every layer, loss and network. A subclass writes `forward`."""
 
     training = True  # False after eval()
+    notes_settings = True  # what is set or deleted, for `tinygrad_sm.compile`
     _hooks: _Hooks | None = None
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
@@ -311,6 +312,11 @@ class Module:
                     f"to {name}.data, or nn.Parameter(values) to {name}"
                 )
         super().__setattr__(name, value)
+        latest_setting.number = next_number()
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        latest_setting.number = next_number()
 
     # ---- for all of it at once -----------------------------------------------------------------
 

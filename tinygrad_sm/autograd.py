@@ -95,6 +95,7 @@ class Version:
 
 
 latest_write = Version()  # to any tensor: an older graph need not be searched for it
+latest_setting = Version()  # of an attribute of any module: see `surroundings.py`
 writing = threading.Lock()  # held to note a write: the latest only ever rises, in any thread
 
 

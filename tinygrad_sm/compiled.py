@@ -9,8 +9,8 @@
 >>> loss_of(x, y).backward()
 >>> print(loss_of.source)
 def forward(x, y, weight, bias):
-    linear_1 = linear(x, weight, bias)
     if not all_in_range(y, 3): otherwise()
+    linear_1 = linear(x, weight, bias)
     cross_entropy_1, kept_1 = cross_entropy(linear_1, y, reduction='mean')
     cross_entropy_1 = asarray(cross_entropy_1)
     return cross_entropy_1, (cross_entropy_1, linear_1, y, kept_1, x, weight, bias)
@@ -27,10 +27,11 @@ def backward(g, kept):
     return g_weight, g_bias
 <BLANKLINE>
 
-The first call traces the function (see `tracing.py`). What it is made of is written down line by
-line, as above, with the very functions that an operation computes and differentiates with, so the
-numbers are the same to the last bit. Later calls run that code: no Tensor is made in between, no
-graph, and nobody looks for the way back.
+The first call traces the function (`tracing.py`). What it is made of is written down line by line,
+as above (`numpy_code.py`), with the very functions that an operation computes and differentiates
+with, so the numbers are the same to the last bit. Later calls run that code, as long as nothing
+around the function was changed (`surroundings.py`): no Tensor is made in between, no graph, and
+nobody looks for the way back.
 """
 
 from __future__ import annotations

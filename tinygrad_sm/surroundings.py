@@ -22,20 +22,21 @@ import dis
 import sys
 import sysconfig
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain
 from operator import attrgetter, is_
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from tinygrad_sm.autograd import latest_setting
 from tinygrad_sm.errors import OURS, CompileError
 from tinygrad_sm.tensor import Tensor
 
 _contents = attrgetter("cell_contents")
-_MISSING = object()
+_END = (object(),)
 _MOST = 10_000  # values to watch
 
 
@@ -46,8 +47,9 @@ class Surroundings:
         self._cells: list[CellType] = []
         self._empty_cells: list[CellType] = []
         self._names: list[tuple[Any, list[str]]] = []  # global variables, and where they are
-        self._dicts: list[Any] = []
-        self._lists: list[Iterable[Any]] = []
+        self._insides: list[Collection[Any]] = []  # lists, and the values of dicts as they are now
+        self._noted: list[Collection[Any]] = []  # the attributes of objects that note a change
+        self._setting = latest_setting.number
         self._seen: dict[int, Any] = {}  # kept, so that no other object gets the same id
         ahead = deque([function])
         while ahead:
@@ -60,31 +62,45 @@ class Surroundings:
                         "the function uses too much around it to see whether it changes, such as "
                         "a list of all data: pass what it needs as an argument"
                     )
-        self._then = [*self._now()]
+        self._simple = self._simplest()
+        self._then = [*self._others()]
+        self._noted_then = [*self._attributes()]
         self._seen.clear()
 
     def are_the_same(self) -> bool:
         """Whether all values are still those."""
         try:
-            now = [*self._now()]
-        except ValueError:  # a cell was emptied
+            setting = latest_setting.number
+            if setting != self._setting:
+                if not all(map(is_, self._attributes(), self._noted_then)):
+                    return False
+                self._setting = setting
+            return all(map(is_, self._others(), self._then))
+        except (ValueError, RuntimeError):  # a cell was emptied, or another thread adds something
             return False
-        return (
-            len(now) == len(self._then)
-            and all(map(is_, now, self._then))
-            and not any(map(_is_filled, self._empty_cells))
-        )
 
     def __iter__(self) -> Iterator[Any]:
-        return self._now()
+        """The values as they are now."""
+        return chain(self._attributes(), self._others())
 
-    def _now(self) -> Iterator[Any]:
-        of_names = [map(w.get, names, repeat(_MISSING)) for w, names in self._names]
-        return chain(
-            map(_contents, self._cells),
-            *of_names,
-            chain.from_iterable(map(_values_of, self._dicts)),
-            chain.from_iterable(self._lists),
+    # What has one value more or less than before shows it by the place of its end.
+
+    def _attributes(self) -> Iterator[Any]:
+        return chain(chain.from_iterable(self._noted), _END)
+
+    def _others(self) -> Iterator[Any]:
+        if self._simple is not None:
+            return map(*self._simple)
+        cells, inside = map(_contents, self._cells), chain.from_iterable(self._insides)
+        looks = [map(world.get, names) for world, names in self._names]
+        return chain(cells, map(_is_filled, self._empty_cells), *looks, inside, _END)
+
+    def _simplest(self) -> Any:
+        """A look and the places to look at, if that is all: each call asks, so it is in a hurry."""
+        if self._insides or self._empty_cells or len(self._names) + bool(self._cells) > 1:
+            return None
+        return (
+            (self._names[0][0].get, self._names[0][1]) if self._names else (_contents, self._cells)
         )
 
     def _look_into(self, value: Any) -> Iterable[Any]:
@@ -96,10 +112,10 @@ class Surroundings:
         if isinstance(value, partial):
             return [value.func, *value.args, *value.keywords.values()]
         if isinstance(value, dict):
-            self._dicts.append(value)
+            self._insides.append(value.values())
             return value.values()
         if isinstance(value, list | set | deque):
-            self._lists.append(value)
+            self._insides.append(value)
             return value
         if isinstance(value, tuple | frozenset):
             return value
@@ -110,7 +126,8 @@ class Surroundings:
         inside = getattr(value, "__dict__", None)
         if not isinstance(inside, dict):
             return []
-        self._dicts.append(inside)
+        notes = getattr(type(value), "notes_settings", False)
+        (self._noted if notes else self._insides).append(inside.values())
         return [*inside.values(), *type(value).__mro__]
 
     def _function(self, function: FunctionType) -> list[Any]:
@@ -122,7 +139,8 @@ class Surroundings:
             return [*map(_contents, filled)]
         world = function.__globals__
         names, attributes = _names(function.__code__)
-        self._names.append((world, sorted(names)))
+        if names:
+            self._names.append((world, sorted(names)))
         found = [*map(_contents, filled), *map(world.get, names)]
         for module in [x for x in found if isinstance(x, ModuleType)]:
             if not _is_foreign(getattr(module, "__file__", None)):
@@ -138,16 +156,12 @@ class Surroundings:
             kind.__module__ != "__main__" and _is_foreign(getattr(module, "__file__", None))
         ):
             return []
-        self._dicts.append(vars(kind))
+        self._insides.append(vars(kind).values())
         return vars(kind).values()
 
 
 # What leads to nothing else.
 _PLAIN = (Tensor, ModuleType, np.ndarray, np.generic, str, bytes, int, float, complex, type(None))
-
-
-def _values_of(inside: Any) -> Any:
-    return inside.values()
 
 
 def _is_filled(cell: CellType) -> bool:
