@@ -291,6 +291,17 @@ def test_it_is_one_operation_in_a_graph():
     assert "loss_of" in draw(loss).source
 
 
+def test_a_model_is_freed_with_what_was_compiled_of_it():
+    model = mlp()
+    scores = compile(model)(batch()[0])
+    scores.sum().backward()
+    draw(scores)
+    dead = [*map(weakref.ref, (model, model[0].weight, scores))]
+    del model, scores
+    gc.collect()
+    assert [ref() for ref in dead] == [None] * 3
+
+
 def test_a_graph_is_freed_without_the_garbage_collector():
     model, loss_fn = mlp(), nn.CrossEntropyLoss()
     loss_of = compile(lambda x, y: loss_fn(model(x), y))

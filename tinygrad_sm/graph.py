@@ -421,7 +421,6 @@ def _common(a: tuple[Module, ...], b: tuple[Module, ...]) -> tuple[Module, ...]:
 # ---- operations in words -----------------------------------------------------------------------
 
 
-@lru_cache(maxsize=256)
 def _roles(op: Op, n: int) -> tuple[str, ...]:
     """What the operation calls its inputs: the parameters of its rules after g and y."""
     for rule in op.rules:
@@ -431,13 +430,13 @@ def _roles(op: Op, n: int) -> tuple[str, ...]:
     return ("",) * n
 
 
-@lru_cache(maxsize=256)
 def _rules(op: Op, n: int = 1) -> tuple[str, ...]:
     if op.together:
         return tuple(_in_words(op.rules[0], place) for place in range(n))
     return tuple(map(_in_words, op.rules))
 
 
+@lru_cache(maxsize=256)  # by the rule: an operation may hold parameters
 def _in_words(rule: Callable[..., Any] | None, place: int = 0) -> str:
     """What a derivative rule says: the first sentence of its docstring, or the expression that it
     returns, in the given place if that is a tuple."""
