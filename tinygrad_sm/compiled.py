@@ -27,10 +27,10 @@ def backward(g, kept):
     return g_weight, g_bias
 <BLANKLINE>
 
-The first call traces the function (`tracing.py`). What it is made of is written down line by line,
-as above (`numpy_code.py`), with the very functions that an operation computes and differentiates
+The first call traces the function (tracing.py). What it is made of is written down line by line,
+as above (numpy_code.py), with the very functions that an operation computes and differentiates
 with, so the numbers are the same to the last bit. Later calls run that code, as long as nothing
-around the function was changed (`surroundings.py`): no Tensor is made in between, no graph, and
+around the function was changed (surroundings.py): no Tensor is made in between, no graph, and
 nobody looks for the way back.
 """
 
