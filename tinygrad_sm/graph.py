@@ -423,7 +423,12 @@ def _common(a: tuple[Module, ...], b: tuple[Module, ...]) -> tuple[Module, ...]:
 
 def _roles(op: Op, n: int) -> tuple[str, ...]:
     """What the operation calls its inputs: the parameters of its rules after g and y."""
-    for rule in op.rules:
+    return _names_in(op.rules, n)
+
+
+@lru_cache(maxsize=256)  # by the rules: an operation may hold parameters
+def _names_in(rules: tuple[Callable[..., Any] | None, ...], n: int) -> tuple[str, ...]:
+    for rule in rules:
         code = getattr(inspect.unwrap(rule), "__code__", None) if rule else None
         if code is not None and code.co_argcount >= n + 2:
             return tuple(code.co_varnames[2 : n + 2])
