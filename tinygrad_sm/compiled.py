@@ -161,7 +161,11 @@ class compile:
         """The plan for inputs like these; a new one if there is none that still holds."""
         if settings:
             raise TypeError(f"{_HINT}, got {', '.join(settings)} by keyword. {_FIX}")
-        plans = self._plans.setdefault((recording.on, key), [])
+        plans = self._plans.get((recording.on, key))
+        if plans is None:
+            if len(self._plans) >= 64:  # shapes that may never come again
+                self._plans.clear()
+            plans = self._plans[recording.on, key] = []
         for plan in plans:
             if plan.holds():
                 self.source = plan.source
@@ -169,8 +173,6 @@ class compile:
         if plans:
             self._count_again()
             del plans[:-3]
-        if len(self._plans) > 64:  # shapes that may never come again
-            self._plans.clear()
         plan = Plan(self.function, inputs, key)
         plans.append(plan)
         self.source = plan.source
