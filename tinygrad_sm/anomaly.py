@@ -35,11 +35,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_sm import autograd, differentiate, tensor
-from tinygrad_sm.autograd import latest_write, recording, switching
+from tinygrad_sm.autograd import latest_write, recording
 from tinygrad_sm.compiled import _Result, compile
 from tinygrad_sm.errors import OURS, AnomalyError, GradientError
 from tinygrad_sm.ops import Op
 from tinygrad_sm.tensor import _NO_ATTRIBUTES, Tensor
+from tinygrad_sm.tracing import switching
 from tinygrad_sm.values import Array
 
 

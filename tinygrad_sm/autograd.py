@@ -44,7 +44,6 @@ class _Recording(threading.local):
 
 
 recording = _Recording()
-switching = threading.RLock()  # held to replace functions that every operation goes through
 next_number = itertools.count(1).__next__
 
 

@@ -79,7 +79,6 @@ class NumpyCode:
             backward.insert(0, f"{kept} = kept")
             text += "\n\n" + _function("backward(g, kept)", backward)
         self.source = "\n".join([*self._numbers.values(), text])
-
         exec(self.source, self._world)
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
@@ -291,7 +290,7 @@ def _sample(x: Tensor) -> Array:
 
 def _may_be_a_view(x: Tensor) -> bool:
     """Whether it may share its memory with a leaf; that depends on how the leaf lies in memory."""
-    while x._op is not None and (x._op.views or x._op.name == "detach"):
+    while x._op is not None and x._op.views:
         x = x._inputs[0]
     return x._op is None
 

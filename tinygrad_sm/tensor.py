@@ -485,8 +485,9 @@ class Tensor(
 
     def _share_version(self) -> Version:
         """The note of the last change, for a tensor that shares this one's memory."""
-        with writing:  # two threads that share it get the same one
-            self._version = self._version or Version()
+        if self._version is None:
+            with writing:  # two threads that share it get the same one
+                self._version = self._version or Version()
         return self._version
 
     @staticmethod

@@ -25,13 +25,15 @@ import numpy as np
 import numpy.typing as npt
 
 from tinygrad_sm import differentiate, labels, ops, tensor
-from tinygrad_sm.autograd import next_number, switching
+from tinygrad_sm.autograd import next_number
 from tinygrad_sm.creation import default_generator
 from tinygrad_sm.errors import CompileError
 from tinygrad_sm.methods import loss as losses
 from tinygrad_sm.ops import Op
 from tinygrad_sm.tensor import _NO_ATTRIBUTES, Tensor
 from tinygrad_sm.values import Array, numeric_dtype, short
+
+switching = threading.RLock()  # held to replace functions that every operation goes through
 
 
 class Unknown:
@@ -98,7 +100,7 @@ class _Plain(Op):
     __slots__ = ()
 
 
-_detach = _Plain("detach", lambda x: x)
+_detach = _Plain("detach", lambda x: x, views=True)
 _astype = _Plain("astype", lambda x, dtype: x.astype(dtype))
 
 
@@ -122,7 +124,7 @@ class Trace:
     inputs: the tensors without values that it was called with.
     numbers: the tensors made of Python numbers, which stand for themselves.
     looks: the questions about values that it asked.
-    saved: what its operations kept for the backward pass, of the sample.
+    saved: for each of its tensors, what the operation kept for the backward pass, of the sample.
     is_odd: whether it asked a question of which the answer is usually yes, and it was no.
     """
 
@@ -130,9 +132,9 @@ class Trace:
         self.start = next_number()
         self.numbers: dict[Tensor, Any] = {}
         self.looks: list[Look] = []
-        self.saved: dict[Tensor, Any] = {}
         self.is_odd = False
         self.inputs = tuple(map(self._without_values, inputs))
+        self.saved: dict[Tensor, Any] = dict.fromkeys(self.inputs)
         self.result: Any = None
         self._refused: CompileError | None = None
 
@@ -206,7 +208,7 @@ class Trace:
         """The tensor with the values of the sample."""
         values = unknown(x)
         if values is not None:
-            if not (x in self.saved or x in {*self.inputs}):
+            if x not in self.saved:
                 raise self.refusal(
                     f"{x._describe()} is left over from another trace: a function that is compiled "
                     "cannot keep a tensor from one call to the next."
