@@ -8,7 +8,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from nn import datasets, init, optim, utils
+from nn import init, optim, utils
 from nn.activation import (
     CELU,
     ELU,
@@ -56,11 +56,13 @@ from nn.utils import clip_grad_norm_, clip_grad_value_
 from tinygrad_sm import spelling
 
 if TYPE_CHECKING:
+    from nn import datasets
     from nn.diagnosis import diagnose
     from nn.overview import summary
     from nn.saving import load, save
 
 _LAZY = {
+    "datasets": "nn.datasets",
     "diagnose": "nn.diagnosis",
     "load": "nn.saving",
     "save": "nn.saving",

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nn.datasets.dataset import Dataset
 from tinygrad_sm import ShapeError, Tensor, default_generator, get_default_dtype
 
 Array = npt.NDArray[Any]
@@ -165,6 +164,8 @@ def random_split(
 
 def _part(dataset: Any, rows: Columns | Items, part: Array) -> Any:
     """Some rows of a data set, in its own form."""
+    from nn.datasets.dataset import Dataset  # here, for importing nn to stay quick
+
     if isinstance(dataset, Dataset):
         return dataset.take(part)
     if _is_pairs(dataset):

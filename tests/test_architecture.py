@@ -149,6 +149,7 @@ def test_imports_are_light():
         "torch",
         "tqdm",
         "tinygrad_sm.viz",
+        "nn.datasets",
     ]
     code = f"import sys, tinygrad_sm, nn; print([m for m in {heavy} if m in sys.modules])"
     folder = ENGINE.parent

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
-from string import ascii_letters
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,9 @@ import numpy as np
 from tinygrad_sm.errors import DtypeError, ShapeError
 
 Shape = tuple[int, ...]
+
+# string.ascii_letters; importing string would take longer than the rest of this module
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class Plan(NamedTuple):
@@ -98,7 +100,7 @@ def _read(equation: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
                 f"einsum equation {equation!r}: {term!r} names {named} axes, but the operand has "
                 f'shape {shape}. Use one letter for each axis, or "..." for the rest'
             )
-    spare = "".join(c for c in ascii_letters if c not in equation)[: max(further)]
+    spare = "".join(c for c in LETTERS if c not in equation)[: max(further)]
     if not arrow:
         once = Counter("".join(terms).replace(".", ""))
         result = "..." + "".join(sorted(c for c, n in once.items() if n == 1))

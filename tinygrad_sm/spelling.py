@@ -89,11 +89,12 @@ def missing(owner: str, name: str, ours: str) -> AttributeError:
 def look_up(package: str, name: str, places: dict[str, str], ours: str | None) -> Any:
     """A name of a package that is loaded when it is first asked for.
 
-    places: the module that each such name stands in.
+    places: the module that each such name stands in, or is.
     ours: if the name is none of these, what to write instead, where that is known.
     """
     if name in places:
-        return getattr(import_module(places[name]), name)
+        module = import_module(places[name])
+        return module if module.__name__ == f"{package}.{name}" else getattr(module, name)
     if ours is not None:
         raise missing(f"module {package!r}", name, ours)
     text = f"module {package!r} has no attribute {name!r}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from operator import attrgetter, index
-from string import ascii_letters
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_sm import equation, ops
@@ -245,7 +244,7 @@ def _tensordot(a: tuple[int, ...], b: tuple[int, ...], axes: Any) -> str:
     theirs = [one_axis(j, len(b)) for j in axes[1]]
     if len(ours) != len(theirs) or len({*ours}) != len(ours) or len({*theirs}) != len(theirs):
         raise ShapeError(f"tensordot needs as many axes of one as of the other, got {axes}")
-    left, right = ascii_letters[: len(a)], list(ascii_letters[len(a) : len(a) + len(b)])
+    left, right = equation.LETTERS[: len(a)], list(equation.LETTERS[len(a) : len(a) + len(b)])
     for i, j in zip(ours, theirs, strict=True):
         if a[i] != b[j] and 1 not in (a[i], b[j]):
             raise ShapeError(
