@@ -248,7 +248,7 @@ class _Result(Tensor):
             look_for_kept_losses(self)
         self._backward_seed = plan.seed
         plan.check_requires()
-        _hand_out(dict(zip(plan.needing, plan.backward(plan.seed, self._saved), strict=True)))
+        _hand_out(plan.needing, plan.backward(plan.seed, self._saved))
 
 
 class Plan(Op):

@@ -14,7 +14,7 @@ array([2., 4., 6.], dtype=float32)
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from operator import attrgetter
 from typing import Any, ClassVar, Literal, cast
 
@@ -402,7 +402,8 @@ class Tensor(
         gradients: dict[Tensor, Any] = {self: seed}
         retained: dict[Tensor, Any] = {}
         backpropagate(inner_tensors([self]), gradients, retained)
-        _hand_out(gradients | retained if retained else gradients)
+        gradients |= retained
+        _hand_out(gradients.keys(), gradients.values())
 
     def _seed(self, gradient: Any, argument: str = "gradient") -> Any:
         """The gradient to start the backward pass from, as an array or number of our own."""
@@ -608,13 +609,13 @@ def note_writes(tensors: Iterable[Tensor], gradients_used: bool = False) -> None
                 t._grad_use = 1
 
 
-def _hand_out(gradients: dict[Tensor, Any]) -> None:
+def _hand_out(tensors: Iterable[Tensor], gradients: Collection[Any]) -> None:
     """Add to the tensors' `grad`. The first gradient is taken over, unless it is not its own.
 
     It is to lie in memory in the order of the tensor, C or F, and fit to be changed.
     """
-    shared = len(gradients) > len(set(map(id, gradients.values())))
-    for tensor, g in gradients.items():
+    shared = len(gradients) > len({*map(id, gradients)})
+    for tensor, g in zip(tensors, gradients, strict=True):
         if tensor._grad is not None:
             if getattr(tensor, "_grad_use", 0) == 1:
                 tensor._grad_use = 2 if tensor._grad.any() else 0

@@ -140,17 +140,22 @@ def _cross_entropy(z: Any, labels: Any, reduction: str = "mean") -> Any:
         p = np.exp(rows)
         flat = p.ravel()
         total = p.dot(ones)
-        losses = np.log(flat[true] / total)
+        at_true = flat[true]
+        losses = np.log(at_true / total)
     else:
         with np.errstate(**_quiet):
             p = _shift(rows, 1)
             flat = p.ravel()
             losses = flat[true]
             np.exp(p, out=p)
+            at_true = flat[true]
             total = np.add.reduce(p, axis=1)
             losses -= np.log(total)
-    flat *= (share / total).repeat(classes)  # quicker than stretching a column over few classes
-    flat[true] = flat[true] - share
+    scale = share / total
+    flat *= scale.repeat(classes)  # quicker than stretching a column over few classes
+    at_true *= scale
+    at_true -= share
+    flat[true] = at_true
     p.flags.writeable = False
     return -losses.reshape(labels.shape) if reduction == "none" else -share.dot(losses), p
 
