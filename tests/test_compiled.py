@@ -318,6 +318,407 @@ def test_a_graph_is_freed_without_the_garbage_collector():
         gc.enable()
 
 
+# ---- a whole training step ---------------------------------------------------------------------
+
+
+class Trainer:
+    """A network and all that trains it; `step` may be compiled."""
+
+    def __init__(self, make_optimizer, schedule=None):
+        self.model, self.loss_fn = mlp(nn.Dropout(0.3)), nn.CrossEntropyLoss()
+        self.optimizer = make_optimizer(self.model.parameters())
+        self.schedule = schedule and schedule(self.optimizer)
+
+    def step(self, x, y):
+        self.optimizer.zero_grad()
+        loss = self.loss_fn(self.model(x), y)
+        loss.backward()
+        self.optimizer.step()
+        if self.schedule:
+            self.schedule.step()
+        return loss
+
+    def state(self):
+        parameters = self.model.parameters()
+        return [*(p.data for p in parameters), *(p.grad for p in parameters)]
+
+    def train(self, step, steps=20):
+        manual_seed(1)  # of Dropout
+        losses = []
+        for i in range(steps):
+            x, y = batch(6 if i % 3 else 4, i)  # of two sizes
+            losses.append(step(x.astype(np.float32), y).item())
+            if i == 10:
+                self.optimizer.param_groups[0]["lr"] *= 0.5
+        return losses
+
+
+@pytest.mark.parametrize(
+    ("make_optimizer", "schedule"),
+    [
+        (lambda p: nn.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.01), None),
+        (lambda p: nn.optim.Adam(p, lr=0.01, weight_decay=0.1, maximize=True), None),
+        (
+            lambda p: nn.optim.AdamW([{"params": [q]} for q in p], lr=0.1),
+            lambda optimizer: nn.optim.StepLR(optimizer, 3),
+        ),
+    ],
+)
+def test_a_whole_step_takes_the_same_course(make_optimizer, schedule):
+    plain, ours = Trainer(make_optimizer, schedule), Trainer(make_optimizer, schedule)
+    step = compile(ours.step)
+    assert plain.train(plain.step) == ours.train(step)
+    for a, b in zip(plain.state(), ours.state(), strict=True):
+        same(a, b)
+    assert len(step._plans) == 2  # one for each size, whatever the optimizer counts up
+    assert step.source.startswith("one = ones(")
+
+
+def descent(w, **options):
+    """A step of descent on Σ w², and its optimizer."""
+    optimizer = nn.optim.SGD([w], lr=0.25, **options)
+
+    def step():
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, optimizer
+
+
+def test_what_a_step_returns_is_outside_of_any_graph():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    loss = compile(descent(w)[0])()
+    assert loss.item() == 5
+    assert not loss.requires_grad
+    assert w.tolist() == [0.5, 1]
+    assert w.grad.tolist() == [2, 4]
+
+
+def test_the_steps_of_an_optimizer_are_its_own():
+    """Its options, its state and its parameters may change without a new trace."""
+    twins = [Tensor([1.0, 2.0], requires_grad=True) for _ in range(2)]
+    others = [Tensor([3.0], requires_grad=True) for _ in range(2)]
+    (plain, first), (step, second) = map(descent, twins)
+    step = compile(step)
+    for i in range(6):
+        for optimizer, other, go in (first, others[0], plain), (second, others[1], step):
+            if i == 1:
+                optimizer.lr = 0.125
+            if i == 2:
+                optimizer.param_groups[0]["momentum"] = 0.5
+            if i == 3:
+                optimizer.add_param_group({"params": [other], "lr": 1.0})
+                other.grad = [1.0]
+            if i == 4:
+                optimizer.load_state_dict(optimizer.state_dict())
+            go()
+        same(twins[0].data, twins[1].data)
+    assert len(step._plans) == 1
+    same(others[0].data, others[1].data)
+
+
+def test_gradients_that_are_not_forgotten_are_added_to():
+    def step():
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    step = compile(step)
+    step()
+    step()
+    assert w.grad.tolist() == [4, 8]
+
+
+def test_gradients_may_be_filled_with_zeros():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = nn.optim.SGD([w], lr=0.25)
+    w.grad = [5.0, 5.0]
+    kept = w.grad
+
+    @compile
+    def step():
+        loss = (w * w).sum()
+        optimizer.zero_grad(set_to_none=False)
+        loss.backward()
+        return loss
+
+    step()
+    assert w.grad is kept
+    assert w.grad.tolist() == [2, 4]
+
+
+def test_gradients_may_be_forgotten_at_the_end():
+    w, unused = Tensor([1.0, 2.0], requires_grad=True), Tensor([1.0], requires_grad=True)
+    optimizer = nn.optim.SGD([w, unused], lr=0.25)
+    unused.grad = [8.0]
+
+    @compile
+    def step():
+        loss = (w * w).sum()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss
+
+    step()
+    assert w.tolist() == [0.5, 1]
+    assert unused.tolist() == [-1]
+    assert w.grad is unused.grad is None
+    step()
+    assert w.tolist() == [0.25, 0.5]
+    assert unused.tolist() == [-1]
+
+
+def test_a_step_may_return_something_else_than_the_loss():
+    model, loss_fn = mlp(), nn.CrossEntropyLoss()
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        scores = model(x)
+        loss_fn(scores, y).backward()
+        optimizer.step()
+        return scores.argmax(axis=1)
+
+    x, y = batch()
+    x = x.astype(np.float32)
+    expected = model(x).argmax(axis=1).tolist()
+    assert compile(step)(x, y).tolist() == expected
+
+
+def test_hooks_of_parameters_run_in_a_step():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    step = compile(descent(w)[0])
+    step()
+    w.register_hook(lambda g: g * 2)
+    step()
+    assert w.tolist() == [0, 0]
+
+
+def test_two_parameters_never_share_a_gradient_in_a_step():
+    a, b = Tensor([1.0], requires_grad=True), Tensor([2.0], requires_grad=True)
+    optimizer = nn.optim.SGD([a, b], lr=1.0)
+
+    @compile
+    def step():
+        optimizer.zero_grad()
+        loss = (a + b).reshape(1).exp()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step()
+    a.grad[0] = 7
+    assert b.grad[0] != 7
+
+
+def test_a_loss_with_axes():
+    w = Tensor([[3.0]], requires_grad=True)
+
+    @compile
+    def step():
+        w.grad = None
+        loss = w * 1
+        loss.backward()
+        return loss
+
+    for _ in range(2):
+        step()
+        w.grad[...] = 9  # it is nobody else's
+    step()
+    assert w.grad.tolist() == [[1]]
+
+
+def test_a_wrong_label_leaves_all_as_it_was():
+    trainer = Trainer(lambda p: nn.optim.SGD(p, lr=0.1))
+    step = compile(trainer.step)
+    x, y = batch()
+    step(x.astype(np.float32), y)
+    before = [value.copy() for value in trainer.state()]
+    y.data[0] = 3
+    with pytest.raises(LabelError, match="label 3 at row 0"):
+        step(x.astype(np.float32), y)
+    for p, value in zip(trainer.model.parameters(), before, strict=False):
+        same(p.data, value)
+
+
+def test_a_frozen_layer_in_a_step():
+    trainer = Trainer(lambda p: nn.optim.SGD(p, lr=0.1))
+    step = compile(trainer.step)
+    x, y = batch()
+    x = x.astype(np.float32)
+    step(x, y)
+    first = trainer.model[0].weight
+    first.requires_grad = False
+    before = first.data.copy()
+    step(x, y)
+    same(first.data, before)
+    assert first.grad is None
+    first.requires_grad = True
+    step(x, y)
+    assert (first.data != before).any()
+
+
+def test_a_graph_from_before_a_step_refuses_to_go_back():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    loss = (w * w).sum()
+    compile(descent(w)[0])()
+    with pytest.raises(GradientError, match="was changed after"):
+        loss.backward()
+
+
+def test_a_trainer_is_freed_with_its_compiled_step():
+    trainer = Trainer(lambda p: nn.optim.SGD(p, lr=0.1))
+    step = compile(trainer.step)
+    x, y = batch()
+    step(x.astype(np.float32), y)
+    dead = [*map(weakref.ref, (trainer, trainer.optimizer, trainer.model[0].weight))]
+    del trainer, step
+    gc.collect()
+    assert [ref() for ref in dead] == [None] * 3
+
+
+def changes_lr(w, optimizer):
+    optimizer.zero_grad()
+    loss = (w * w).sum()
+    loss.backward()
+    optimizer.step()
+    optimizer.lr *= 0.5
+    return loss
+
+
+def steps_first(w, optimizer):
+    optimizer.step()
+    loss = (w * w).sum()
+    loss.backward()
+    return loss
+
+
+def computes_after(w, optimizer):
+    optimizer.zero_grad()
+    (w * w).sum().backward()
+    optimizer.step()
+    return (w * w).sum()
+
+
+def computes_with_a_view_after(w, optimizer):
+    rows = w.reshape(1, 2)
+    loss = (rows * rows).sum()
+    loss.backward()
+    optimizer.step()
+    return rows * 2
+
+
+def goes_back_twice(w, optimizer):
+    loss = (w * w).sum()
+    loss.backward()
+    loss.backward()
+    return loss
+
+
+def clips(w, optimizer):
+    loss = (w * w).sum()
+    loss.backward()
+    nn.clip_grad_norm_([w], 1.0)
+    return loss
+
+
+def goes_back_with(w, optimizer):
+    loss = (w * w).sum()
+    loss.backward(2.0)
+    return loss
+
+
+def goes_back_only_to_forget(w, optimizer):
+    optimizer.zero_grad()
+    return (w * w).sum()
+
+
+class Counting(nn.optim.SGD):
+    def update_one(self, p, g, state, group):
+        self.count = getattr(self, "count", 0) + 1
+        super().update_one(p, g, state, group)
+
+
+@pytest.mark.parametrize(
+    ("step", "complaint"),
+    [
+        (changes_lr, "changes what an optimizer or a schedule holds"),
+        (steps_first, r"calls step\(\) of SGD before backward\(\)"),
+        (computes_with_a_view_after, "computes with parameters after an optimizer's step"),
+        (computes_after, "computes with parameters after an optimizer's step"),
+        (goes_back_twice, r"calls backward\(\) once"),
+        (goes_back_with, r"calls backward\(\) once"),
+        (clips, "a gradient of its own"),
+        (goes_back_only_to_forget, "zero_grad"),
+    ],
+)
+def test_steps_that_are_refused(step, complaint):
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    w.grad = [3.0, 4.0]
+    optimizer = nn.optim.SGD([w], lr=0.1)
+    with pytest.raises(CompileError, match=complaint):
+        compile(lambda: step(w, optimizer))()
+    assert w.tolist() == [1, 2]
+    assert w.grad.tolist() == [3, 4]
+    optimizer.lr = 0.1
+    optimizer.step()  # the class is as it was
+    assert w.tolist() == pytest.approx([0.7, 1.6])
+
+
+def test_a_step_goes_back_to_parameters_only():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    inner = w * 2
+
+    def step(x):
+        loss = (x * inner.detach()).sum() if x.requires_grad else (x * inner).sum()
+        loss.backward()
+        return loss
+
+    with pytest.raises(CompileError, match="goes back to an argument"):
+        compile(step)(Tensor([1.0, 2.0], requires_grad=True))
+    with pytest.raises(CompileError, match="goes back to the result of multiply"):
+        compile(step)(Tensor([1.0, 2.0]))
+
+
+def test_errors_of_backward_are_those_of_the_function():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+
+    @compile
+    def step():
+        (w * w).backward()
+
+    with pytest.raises(GradientError, match="starts from a single number"):
+        step()
+    step = compile(descent(w)[0])
+    with no_grad(), pytest.raises(GradientError, match="needs no gradient"):
+        step()
+    assert w.tolist() == [1, 2]
+
+
+def test_an_optimizer_with_a_step_of_its_own_is_called_as_it_is():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = Counting([w], lr=0.25)
+
+    @compile
+    def step():
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(3):
+        step()
+    assert optimizer.count == 3
+    assert len(step._plans) == 1
+    assert w.tolist() == [0.125, 0.25]
+
+
 # ---- what may change between the calls ---------------------------------------------------------
 
 
@@ -632,6 +1033,22 @@ def test_probabilities_are_looked_at_in_every_call():
         loss_of(Tensor([1.5]), Tensor([1.0]))
 
 
+def test_a_tensor_that_is_looked_at_twice_is_computed_and_gone_back_through_once():
+    t, u = Tensor([0.0, 1.0]), Tensor([1.0, 1.0])
+
+    def loss_of(x):
+        p = x.sigmoid()
+        return p.binary_cross_entropy(t) + p.binary_cross_entropy(u)
+
+    x = Tensor([0.3, 0.6], requires_grad=True)
+    found = []
+    for function in loss_of, compile(loss_of):
+        x.grad = None
+        function(x).backward()
+        found.append(x.grad)
+    same(*found)
+
+
 # ---- what is refused ---------------------------------------------------------------------------
 
 w = Tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -640,6 +1057,11 @@ optimizer = nn.optim.SGD([w], lr=0.1)
 
 
 def steps(x):
+    optimizer.step()
+    return x.sum()
+
+
+def forgets(x):
     optimizer.zero_grad()
     return x.sum()
 
@@ -679,12 +1101,6 @@ def reads_a_slope(x):
 old_loss = compile(lambda: (w * w).sum())()
 
 
-def goes_back(x):
-    loss = (x * w).sum()
-    loss.backward()
-    return loss
-
-
 def unfreezes(x):
     x.requires_grad = True
     return x * 2
@@ -710,12 +1126,12 @@ def unfreezes(x):
         (lambda x: x * np.ones(3), "made outside the function"),
         (lambda x: x * [1.0, 2.0, 3.0], "made outside the function"),
         (lambda x: norm(x), "looks at|reads"),
-        (steps, "zero_grad"),
+        (steps, r"step\(\) of SGD before"),
+        (forgets, "zero_grad"),
         (writes, "assignment"),
         (assigns, "reads the values"),
-        (goes_back, "backward"),
         (lambda x: old_loss.backward(), "backward"),
-        (reads_a_slope, "goes back"),
+        (reads_a_slope, "backward"),
         (keeps, "keeps the result of multiply"),
         (swallows, "looks at the values of the result of sum"),
         (draws_anew, "manual_seed"),
@@ -723,7 +1139,6 @@ def unfreezes(x):
         (lambda x: x * len(f"{w[0]:.3f}"), "looks at the values"),
         (unfreezes, "assignment"),
         (lambda x: (x * w).retain_grad(), "hook"),
-        (lambda x: x.sum().backward(), "backward"),
         (lambda x: (x, x * 2), "one Tensor that it computes, this one returned tuple"),
         (lambda x: 3.0, "this one returned float"),
         (lambda x: None, "this one returned NoneType"),

@@ -108,8 +108,8 @@ def inner_tensors(roots: Iterable[Tensor]) -> list[Tensor]:
 
     An explicit list, not recursion: a graph may be deeper than Python's stack.
     """
-    found = [*roots]
-    seen = {*found}
+    seen = {*roots}
+    found = [*seen]
     for tensor in found:  # the list grows while we walk along it
         for x in tensor._inputs:
             if x._op is not None and x not in seen:

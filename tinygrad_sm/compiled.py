@@ -64,7 +64,7 @@ from tinygrad_sm.tracing import (
     replace_while_tracing,
     unknown,
 )
-from tinygrad_sm.values import short
+from tinygrad_sm.values import Array, short
 
 _signature = attrgetter("_data.shape", "_data.dtype", "_requires_grad")
 _values = attrgetter("_data")
@@ -119,17 +119,18 @@ class compile:
 
     def __call__(self, *inputs: Any, **settings: Any) -> Any:
         """The result of the function."""
+        number = next_number()  # of the result: older than a change from here on
+        plan, arrays = self._last, None
         try:
-            key = tuple(map(_signature, inputs))
+            if plan is not None and plan.count == len(inputs) and not settings:
+                arrays = plan.arrays(*inputs)
+            key = tuple(map(_signature, inputs)) if arrays is None else None
         except AttributeError:  # not all of them are Tensors yet
             return self._call_with_others(inputs, settings)
-        number = next_number()  # of the result: older than a change from here on
-        plan = self._last
         try:
-            if plan is None or settings or plan.key != key or not plan.holds():
-                plan = self._last = self._find(key, inputs, settings)
-            everything = (*inputs, *plan.outer)
-            arrays = tuple(map(_values, everything))
+            if plan is None or arrays is None:
+                plan, arrays = self._find(key, inputs, settings)
+                self._last = plan
             data, kept = plan.forward(*arrays)
         except Otherwise:  # such as labels that name no class: the function itself says more
             return self.function(*inputs)
@@ -139,7 +140,7 @@ class compile:
             t.number = number
             t._requires_grad = True
             t._op = plan
-            t._inputs = everything
+            t._inputs = (*inputs, *plan.outer)
             t._arrays = arrays
             t._saved = kept
         return t
@@ -157,8 +158,10 @@ class compile:
         """As a method: compiled for each object by itself."""
         return self if instance is None else MethodType(self, instance)
 
-    def _find(self, key: Any, inputs: tuple[Tensor, ...], settings: dict[str, Any]) -> Plan:
-        """The plan for inputs like these; a new one if there is none that still holds."""
+    def _find(
+        self, key: Any, inputs: tuple[Tensor, ...], settings: dict[str, Any]
+    ) -> tuple[Plan, tuple[Array, ...]]:
+        """The plan for inputs like these, and the arrays; a new one if none still holds."""
         if settings:
             raise TypeError(f"{_HINT}, got {', '.join(settings)} by keyword. {_FIX}")
         plans = self._plans.get((recording.on, key))
@@ -167,16 +170,18 @@ class compile:
                 self._plans.clear()
             plans = self._plans[recording.on, key] = []
         for plan in plans:
-            if plan.holds():
-                self.source = plan.source
-                return plan
-        if plans:
-            self._count_again()
-            del plans[:-3]
-        plan = Plan(self.function, inputs, key)
-        plans.append(plan)
+            arrays = plan.arrays(*inputs)
+            if arrays is not None:
+                break
+        else:
+            if plans:
+                self._count_again()
+                del plans[:-3]
+            plan = Plan(self.function, inputs, key)
+            plans.append(plan)
+            arrays = tuple(map(_values, (*inputs, *plan.outer)))
         self.source = plan.source
-        return plan
+        return plan, arrays
 
     def _count_again(self) -> None:
         self._again += 1
@@ -254,19 +259,20 @@ class _Result(Tensor):
 class Plan(Op):
     """The operation that a function was compiled to, for arguments of certain shapes.
 
-    key: the shapes and dtypes of the arguments, and whether they need a gradient.
+    count: the number of arguments.
     outer: the tensors that it uses beside its arguments.
+    arrays: a function of the arguments that gives their values and those of outer; None if
+        anything is not as it was when the function was traced.
     backward: from g and what forward kept, the gradients of `needing`; None if there is none.
     needing: the inputs that get a gradient.
     seed: the g that a backward pass begins with, if all of these are leaves and no arguments.
     """
 
     __slots__ = (
-        "_recorded",
         "_requires",
-        "_surroundings",
+        "arrays",
         "backward",
-        "key",
+        "count",
         "needing",
         "outer",
         "seed",
@@ -276,12 +282,11 @@ class Plan(Op):
     backward: Any
 
     def __init__(self, function: Callable[..., Any], inputs: tuple[Tensor, ...], key: Any) -> None:
-        self.key = key
-        self._recorded = recording.on
-        self._surroundings = Surroundings(function)
+        self.count = len(inputs)
+        around = Surroundings(function)
         trace = Trace(inputs)
         try:
-            trace.run(function)
+            trace.run(function, around.callees)
             code = NumpyCode(function, trace)
         except CompileError:
             if trace.is_odd:  # it was about to refuse values, such as labels that name no class
@@ -293,8 +298,11 @@ class Plan(Op):
                     f"the function keeps {x._describe()}, as in self.h = h or in a list: it would "
                     "keep that of one call only. Return it, or do not compile the function."
                 )
+        if trace.loss is not None:
+            _check_step(trace, code.needing)
         self.outer = code.outer
         self._requires = tuple(map(_requires, self.outer))
+        self.arrays = _reader(key, self.outer, around)
         self.source = code.source
         forward, self.backward = code.functions()
         self.needing = code.needing
@@ -304,14 +312,6 @@ class Plan(Op):
         rule = _rule(code, trace)
         super().__init__(_name_of(function), forward, rule, saves=True, together=True)
 
-    def holds(self) -> bool:
-        """Whether everything around is as it was when the function was traced."""
-        return (
-            self._recorded is recording.on
-            and tuple(map(_requires, self.outer)) == self._requires
-            and self._surroundings.are_the_same()
-        )
-
     def check_requires(self) -> None:
         """Refuse to go back if a tensor was frozen, or needs a gradient now, since the call."""
         if tuple(map(_requires, self.outer)) != self._requires:
@@ -319,6 +319,38 @@ class Plan(Op):
                 f"requires_grad of a tensor that the compiled {self.name} uses was changed between "
                 "its call and backward: call it again"
             )
+
+
+def _check_step(trace: Trace, needing: tuple[Tensor, ...]) -> None:
+    """Refuse to go back, inside a function, to tensors that are not simply there."""
+    for x in needing:
+        if not (trace.is_outer(x) and x.is_leaf):
+            what = x._describe() if trace.is_outer(x) else "an argument"
+            raise CompileError(
+                f"the function goes back to {what}, with backward() inside. Only leaves around it, "
+                "such as parameters, can get their gradients so: call backward() of the result."
+            )
+
+
+def _reader(
+    key: Any, outer: tuple[Tensor, ...], around: Surroundings
+) -> Callable[..., tuple[Array, ...] | None]:
+    """`Plan.arrays`, spelt out tensor by tensor: every call goes through it."""
+    tests = [f"recording.on is {recording.on}"]
+    values: dict[str, Any] = {"recording": recording, "are_the_same": around.are_the_same}
+    for i, (shape, dtype, requires_grad) in enumerate(key):
+        tests.append(f"x{i}._requires_grad is {requires_grad} and x{i}._data.shape == {shape}")
+        tests.append(f"x{i}._data.dtype == dtype{i}")
+        values[f"dtype{i}"] = dtype
+    for i, x in enumerate(outer):
+        tests.append(f"outer{i}._requires_grad is {x._requires_grad}")
+        values[f"outer{i}"] = x
+    names = [f"x{i}" for i in range(len(key))]
+    arrays = [f"{name}._data, " for name in [*names, *(f"outer{i}" for i in range(len(outer)))]]
+    test = " and ".join([*tests, "are_the_same()"])
+    text = f"lambda {', '.join(names)}: ({''.join(arrays)}) if {test} else None"
+    read: Callable[..., tuple[Array, ...] | None] = eval(text, values)
+    return read
 
 
 def _rule(code: NumpyCode, trace: Trace) -> Callable[..., tuple[Any, ...]]:

@@ -5,7 +5,8 @@ Every line calls what an operation computes or differentiates with, by its name:
     linear_1 = linear(x, weight, bias)                                    Op.forward
     g_weight = linear_rule_weight(g_linear_1, linear_1, x, weight, bias)  Op.rules[1]
 
-A gradient is g_ and the name of what it is the gradient of.
+A gradient is g_ and the name of what it is the gradient of. Where the function is a whole training
+step, all is one function, which then sets the gradients and calls the optimizer.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import keyword
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from operator import attrgetter
 from types import FunctionType
 from typing import Any, NoReturn
@@ -23,12 +25,14 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_sm import ops
-from tinygrad_sm.autograd import inner_tensors
+from tinygrad_sm.autograd import _run_hooks, inner_tensors
 from tinygrad_sm.errors import CompileError
 from tinygrad_sm.function import Function
-from tinygrad_sm.tensor import Tensor, apply
-from tinygrad_sm.tracing import Look, Otherwise, Trace, Unknown, unknown
+from tinygrad_sm.tensor import Tensor, _hand_out, apply
+from tinygrad_sm.tracing import Call, Look, Otherwise, Trace, Unknown, unknown
 from tinygrad_sm.values import Array
+
+_hooks = attrgetter("_hooks")
 
 
 def _otherwise() -> NoReturn:
@@ -54,36 +58,31 @@ class NumpyCode:
             raise CompileError("the function returns its argument as it is: nothing to compile")
         self._trace = trace
         self._world: dict[str, Any] = _WORLD.copy()
-        self._taken = {*_WORLD, *dir(builtins), *keyword.kwlist, "forward", "backward", "g", "kept"}
+        self._taken = {*_WORLD, *dir(builtins), *keyword.kwlist, *_OWN}
         self._names: dict[Any, str] = {}  # of tensors and functions
         self._numbers: dict[str, str] = {}  # the lines that make them, by name
         looked_at: list[Any] = [
             x.tensor() for look in trace.looks for x in look.about if type(x) is Unknown
         ]
-        found = inner_tensors([result, *looked_at])
+        loss = result if trace.loss is None else trace.loss
+        found = inner_tensors([result, loss, *looked_at])
         self._order: list[Any] = [t for t in found if t._op and not trace.is_outer(t)]
         for x, name in zip(trace.inputs, _parameters(function), strict=False):
             self._name(x, name)
-        self.outer = self._find_outer(result)
+        self.outer = self._find_outer(loss)
         self._kept: dict[str, None] = {}  # what the way back needs, in order
         self.needing: tuple[Tensor, ...] = ()
-        forward = self._forward()
-        backward = self._backward(result) if result._requires_grad else []
-        name = self._names[result]
-        if _may_be_a_view(result):  # of what may be written to
-            forward.append(f"{name} = {name}.copy()")
-        kept = _tuple(self._kept) if backward else None
-        arguments = ", ".join(self._names[x] for x in (*trace.inputs, *self.outer))
-        text = _function(f"forward({arguments})", [*forward, f"return {name}, {kept}"])
-        if backward:
-            backward.insert(0, f"{kept} = kept")
-            text += "\n\n" + _function("backward(g, kept)", backward)
-        self.source = "\n".join([*self._numbers.values(), text])
-        exec(self.source, self._world)
+        text = self._text(loss)
+        numbers = "\n".join(self._numbers.values())
+        self.source = f"{numbers}\n\n\n{text}" if numbers else text
+        exec(numbers, self._world)
+        self._made: dict[str, Any] = {}  # not among what the functions see: that would be a cycle
+        exec(text, self._world, self._made)
 
     def functions(self) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
-        """The text as functions."""
-        return self._world["forward"], self._world.get("backward")
+        """The text as functions: of a step one, which does it all."""
+        made = self._made
+        return made.get("step") or made["forward"], made.get("backward")
 
     def steps(self) -> Callable[[list[Tensor]], Tensor]:
         """A function that applies the operations once more, to Tensors: recorded."""
@@ -160,6 +159,12 @@ class NumpyCode:
         self._world[name] = value
         return name
 
+    def _one(self, loss: Array) -> str:
+        """The gradient of the loss itself; with axes it is a view, which no leaf takes over."""
+        name = self._name("one", "one")
+        self._numbers[name] = f"{name} = ones({loss.shape}, {loss.dtype!r})[()]"
+        return name
+
     def _call(self, function: Any, wish: str, arguments: Iterable[str], settings: Any = ()) -> str:
         named = [
             f"{key}={self._literal(value)}"
@@ -168,6 +173,30 @@ class NumpyCode:
             for key, value in dict(settings).items()
         ]
         return f"{self._of_function(function, wish)}({', '.join([*arguments, *named])})"
+
+    # ---- the text --------------------------------------------------------------------------------
+
+    def _text(self, loss: Tensor) -> str:
+        """Two functions, forward and backward, or all in one, `step`."""
+        result = self._trace.result
+        forward = self._forward()
+        backward = self._backward(loss) if loss._requires_grad else []
+        name = self._names[result]
+        if _may_be_a_view(result):  # of what may be written to
+            forward.append(f"{name} = {name}.copy()")
+        arguments = ", ".join(self._names[x] for x in (*self._trace.inputs, *self.outer))
+        if self._trace.loss is not None:
+            lines = [*forward, *backward, *self._changes(), f"return {name}, None"]
+            return _function(f"step({arguments})", lines)
+        kept = _tuple(self._kept) if backward else None
+        text = _function(f"forward({arguments})", [*forward, f"return {name}, {kept}"])
+        if backward:
+            backward = [f"{kept} = kept", *backward, f"return {self._gradients()}"]
+            text += "\n\n" + _function("backward(g, kept)", backward)
+        return text
+
+    def _gradients(self) -> str:
+        return _listed(self._names["g", x] for x in self.needing)
 
     # ---- the lines -------------------------------------------------------------------------------
 
@@ -217,14 +246,14 @@ class NumpyCode:
         number: int = step.number
         return number
 
-    def _backward(self, result: Tensor) -> list[str]:
+    def _backward(self, loss: Tensor) -> list[str]:
         """The loop of `autograd.backpropagate`, written out."""
         from tinygrad_sm.graph import _roles, _rules
 
         lines = []
-        value = _sample(result)
-        gradients: dict[Tensor, Any] = {result: np.ones(value.shape, value.dtype)}
-        self._names["g", result] = "g"
+        value = _sample(loss)
+        gradients: dict[Tensor, Any] = {loss: np.ones(value.shape, value.dtype)}
+        self._names["g", loss] = "g" if self._trace.loss is None else self._one(value)
         for t in self._order:
             if t not in gradients or not t._op.rules:
                 continue
@@ -276,7 +305,34 @@ class NumpyCode:
                 gradients[x] = gx if x not in gradients else gradients[x] + gx
         everything = (*self._trace.inputs, *self.outer)
         self.needing = tuple(x for x in everything if x in gradients)
-        return [*lines, f"return {_listed(self._names['g', x] for x in self.needing)}"]
+        return lines
+
+    def _changes(self) -> list[str]:
+        """What a training step changes once the gradients are there."""
+        hand_out = self._of_function(partial(_give, self.needing), "hand_out")
+        before, after = map(self._calls, (self._trace.before, self._trace.after))
+        return [*before, f"{hand_out}({self._gradients()})", *after]
+
+    def _calls(self, changes: list[Tensor | Call]) -> list[str]:
+        lines = []
+        for change in changes:
+            if isinstance(change, Call):
+                name = f"{type(change.thing).__name__}_{change.method}"
+                call = getattr(change.thing, change.method)
+                if change.arguments or change.options:
+                    call = partial(call, *change.arguments, **change.options)
+            else:
+                name, call = "forget", partial(setattr, change, "grad", None)
+            lines.append(f"{self._of_function(call, name)}()")
+        return lines
+
+
+def _give(tensors: tuple[Tensor, ...], *gradients: Any) -> None:
+    """What `backward` ends with."""
+    if any(map(_hooks, tensors)):
+        pairs = zip(tensors, gradients, strict=True)
+        gradients = tuple(_run_hooks(x, g, False) if x._hooks else g for x, g in pairs)
+    _hand_out(tensors, gradients)
 
 
 def _is_plain(x: Any) -> bool:
@@ -327,6 +383,7 @@ def _function(head: str, lines: list[str]) -> str:
     return "\n    ".join([f"def {head}:", *lines]) + "\n"
 
 
+_OWN = ("backward", "forward", "g", "kept", "step")  # names that the code uses itself
 # What the code may name beside the operations; arrays of numbers are made and read by NumPy.
 _WORLD: dict[str, Any] = {
     "array": np.array,
@@ -335,6 +392,7 @@ _WORLD: dict[str, Any] = {
     "dtype": np.dtype,
     "inf": np.inf,
     "nan": np.nan,
+    "ones": np.ones,
     "otherwise": _otherwise,
     "sum_to": ops.sum_to,
 }

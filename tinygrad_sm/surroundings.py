@@ -22,7 +22,7 @@ import dis
 import sys
 import sysconfig
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from operator import attrgetter, is_
@@ -41,9 +41,13 @@ _MOST = 10_000  # values to watch
 
 
 class Surroundings:
-    """The values around a function as they were when this was made."""
+    """The values around functions or other things as they were when this was made.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    callees: objects among them with methods that a compiled function calls each time, such as an
+        optimizer. What is inside of these is not watched.
+    """
+
+    def __init__(self, *things: Any) -> None:
         self._cells: list[CellType] = []
         self._empty_cells: list[CellType] = []
         self._names: list[tuple[Any, list[str]]] = []  # global variables, and where they are
@@ -51,7 +55,8 @@ class Surroundings:
         self._noted: list[Collection[Any]] = []  # the attributes of objects that note a change
         self._setting = latest_setting.number
         self._seen: dict[int, Any] = {}  # kept, so that no other object gets the same id
-        ahead = deque([function])
+        self.callees: list[Any] = []
+        ahead = deque(things)
         while ahead:
             value = ahead.popleft()
             if id(value) not in self._seen and not isinstance(value, _PLAIN):
@@ -125,6 +130,9 @@ class Surroundings:
             return [getattr(value, "__wrapped__", None)]
         inside = getattr(value, "__dict__", None)
         if not isinstance(inside, dict):
+            return []
+        if hasattr(type(value), "called_each_time"):
+            self.callees.append(value)
             return []
         notes = getattr(type(value), "notes_settings", False)
         (self._noted if notes else self._insides).append(inside.values())

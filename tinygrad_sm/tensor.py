@@ -402,8 +402,7 @@ class Tensor(
         gradients: dict[Tensor, Any] = {self: seed}
         retained: dict[Tensor, Any] = {}
         backpropagate(inner_tensors([self]), gradients, retained)
-        gradients |= retained
-        _hand_out(gradients.keys(), gradients.values())
+        _hand_out([*gradients, *retained], [*gradients.values(), *retained.values()])
 
     def _seed(self, gradient: Any, argument: str = "gradient") -> Any:
         """The gradient to start the backward pass from, as an array or number of our own."""
@@ -612,7 +611,7 @@ def note_writes(tensors: Iterable[Tensor], gradients_used: bool = False) -> None
 def _hand_out(tensors: Iterable[Tensor], gradients: Collection[Any]) -> None:
     """Add to the tensors' `grad`. The first gradient is taken over, unless it is not its own.
 
-    It is to lie in memory in the order of the tensor, C or F, and fit to be changed.
+    It is to lie in memory as the tensor's values do, and fit to be changed.
     """
     shared = len(gradients) > len({*map(id, gradients)})
     for tensor, g in zip(tensors, gradients, strict=True):
@@ -621,8 +620,8 @@ def _hand_out(tensors: Iterable[Tensor], gradients: Collection[Any]) -> None:
                 tensor._grad_use = 2 if tensor._grad.any() else 0
             tensor._grad += g
             continue
-        own = type(g) is np.ndarray and g.base is None and not shared
-        if not own or not (g.flags.farray if tensor._data.flags.fnc else g.flags.carray):
+        own = type(g) is np.ndarray and g.base is None and g.flags.writeable and not shared
+        if not own or g.strides != tensor._data.strides:
             g = np.array(g, order=_order(tensor._data))
         tensor._grad = g
         tensor._grad_use = 0

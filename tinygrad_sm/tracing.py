@@ -11,13 +11,18 @@ in the trace only: an Unknown refuses everything but its shape and dtype.
 For the time of a trace, and in its thread, the functions that every operation goes through are
 replaced by those below. The operations run on samples of the values, whose results show shapes and
 dtypes.
+
+A function may be a whole training step. What that changes is only noted, to be done in each call:
+`zero_grad()`, `backward()`, an optimizer's `step()`. An object that has methods to be called each
+time names them in `called_each_time`; what is inside of it is its own business.
 """
 
 from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
 
@@ -30,6 +35,7 @@ from tinygrad_sm.creation import default_generator
 from tinygrad_sm.errors import CompileError
 from tinygrad_sm.methods import loss as losses
 from tinygrad_sm.ops import Op
+from tinygrad_sm.surroundings import Surroundings
 from tinygrad_sm.tensor import _NO_ATTRIBUTES, Tensor
 from tinygrad_sm.values import Array, numeric_dtype, short
 
@@ -117,6 +123,15 @@ class Look(NamedTuple):
     answer: Any
 
 
+class Call(NamedTuple):
+    """A method to be called each time, before or after the way back."""
+
+    thing: Any
+    method: str
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+
+
 class Trace:
     """A run of a function on Unknown values of the shapes and dtypes of the inputs.
 
@@ -126,10 +141,15 @@ class Trace:
     looks: the questions about values that it asked.
     saved: for each of its tensors, what the operation kept for the backward pass, of the sample.
     is_odd: whether it asked a question of which the answer is usually yes, and it was no.
+    loss: what it goes back from, if it does.
+    before: what it does before that, and after: tensors whose gradient it forgets, and calls.
     """
 
     def __init__(self, inputs: tuple[Tensor, ...]) -> None:
         self.start = next_number()
+        self.loss: Tensor | None = None
+        self.before: list[Tensor | Call] = []
+        self.after: list[Tensor | Call] = []
         self.numbers: dict[Tensor, Any] = {}
         self.looks: list[Look] = []
         self.is_odd = False
@@ -138,10 +158,23 @@ class Trace:
         self.result: Any = None
         self._refused: CompileError | None = None
 
-    def run(self, function: Callable[..., Any]) -> None:
-        """Call the function."""
+    def run(self, function: Callable[..., Any], callees: Iterable[Any] = ()) -> None:
+        """Call the function.
+
+        callees: the objects around it with methods that are called each time.
+        """
+        kinds = {type(thing) for thing in callees}
+        self._entries = [*_ENTRIES, *(entry for kind in kinds for entry in _entries_of(kind))]
+        inside = Surroundings(*map(vars, callees))
         with self:
             self.result = function(*self.inputs)
+        if not inside.are_the_same():
+            self.refusal(
+                "the function changes what an optimizer or a schedule holds, such as lr, which "
+                "would be done in one call only: do it outside"
+            )
+        if self.before and self.loss is None:
+            refuse_change(self)
         if self._refused is not None:  # and the function went on
             raise self._refused
 
@@ -154,9 +187,9 @@ class Trace:
         self._generator = default_generator()
         self._random = self._generator.bit_generator.state
         switching.acquire()  # held to the end: nobody else may replace the same functions
-        self._before = [(owner, name, vars(owner)[name]) for owner, name, _ in _ENTRIES]
-        for (owner, name, ours), (_, _, before) in zip(_ENTRIES, self._before, strict=True):
-            setattr(owner, name, _traced(before, ours))
+        self._replaced = [(owner, name, vars(owner)[name]) for owner, name, _ in self._entries]
+        for (owner, name, ours), (_, _, plain) in zip(self._entries, self._replaced, strict=True):
+            setattr(owner, name, _traced(plain, ours))
         _state.trace = self
 
     def __exit__(
@@ -166,8 +199,8 @@ class Trace:
         traceback: TracebackType | None,
     ) -> None:
         _state.trace = None
-        for owner, name, before in self._before:
-            setattr(owner, name, before)
+        for owner, name, plain in self._replaced:
+            setattr(owner, name, plain)
         switching.release()
         if default_generator() is not self._generator:
             self.refusal(
@@ -187,10 +220,21 @@ class Trace:
         """Whether the tensor was there before the function was called."""
         return x.number < self.start
 
+    def _is_there(self, x: Tensor) -> bool:
+        """Whether it was there before, or may share the memory of what was."""
+        while not self.is_outer(x) and x._op is not None and x._op.views:
+            x = x._inputs[0]
+        return self.is_outer(x)
+
     def record(
         self, op: Op, inputs: tuple[Tensor, ...], attributes: dict[str, Any] = _NO_ATTRIBUTES
     ) -> Tensor:
         """The result of an operation: a node of the graph, whether it has a derivative or not."""
+        if any(isinstance(step, Call) for step in self.after) and any(map(self._is_there, inputs)):
+            raise self.refusal(
+                "the function computes with parameters after an optimizer's step: do it before, or "
+                "in another function"
+            )
         if _holds_array(attributes.get("key")):
             raise self.refusal(
                 "an index that is an array or a Tensor would be the same in all later calls: use "
@@ -227,6 +271,35 @@ class Trace:
         self.looks.append(Look(next_number(), question, about, answer))
         return answer
 
+    def go_back(self, loss: Tensor, gradient: Any = None) -> None:
+        """Note that the function goes back from there."""
+        if not loss._requires_grad or loss._data.size != 1:
+            _plain_backward(loss)  # raises the error for that
+        if self.loss is not None or gradient is not None or self.is_outer(loss):
+            raise self.refusal(
+                "a compiled function calls backward() once, without an argument, of a loss that it "
+                "computes"
+            )
+        self.loss = loss
+
+    def forget(self, x: Tensor) -> None:
+        """Note that a gradient is forgotten."""
+        if not self.is_outer(x):
+            refuse_change(self)
+        (self.before if self.loss is None else self.after).append(x)
+
+    def call(self, call: Call) -> None:
+        """Note what is to be called."""
+        if self.loss is not None:
+            self.after.append(call)
+        elif call.method == "zero_grad":
+            self.before.append(call)
+        else:
+            raise self.refusal(
+                f"the function calls {call.method}() of {type(call.thing).__name__} before "
+                "backward() of a loss: do it after that, or outside"
+            )
+
 
 def _holds_array(key: Any) -> bool:
     return any(isinstance(part, np.ndarray) for part in (key if type(key) is tuple else (key,)))
@@ -252,6 +325,7 @@ _state = _State()
 
 _plain_apply = tensor.apply
 _plain_coerce = tensor._coerce
+_plain_backward = Tensor.backward
 
 
 def _traced(replaced: Any, ours: Callable[..., Any]) -> Any:
@@ -316,10 +390,16 @@ def _refuse_values(trace: Trace, x: Tensor, *_: Any, **__: Any) -> NoReturn:
 def refuse_change(trace: Trace, *_: Any, **__: Any) -> NoReturn:
     """Raise the CompileError for what would be done in the trace only."""
     raise trace.refusal(
-        "the function goes back or changes a tensor: backward(), zero_grad(), step(), a hook, an "
-        "assignment. Compile what computes the loss, and do the rest with what the compiled "
-        "function returns."
+        "the function changes a tensor: by an assignment, a hook, a gradient of its own. A whole "
+        "training step can be compiled, with optimizer.zero_grad(), loss.backward() and "
+        "optimizer.step(). Do the rest outside, with what the compiled function returns."
     )
+
+
+def _grad(trace: Trace, x: Tensor, *value: Any) -> None:
+    if value != (None,):
+        refuse_change(trace)
+    trace.forget(x)
 
 
 def _requires_grad(trace: Trace, x: Tensor, *value: Any) -> bool:
@@ -328,6 +408,17 @@ def _requires_grad(trace: Trace, x: Tensor, *value: Any) -> bool:
 
 def _asked(question: Callable[..., Any]) -> Callable[..., Any]:
     return lambda trace, *about: trace.look(question, about)
+
+
+def _entries_of(kind: Any) -> Iterator[tuple[Any, str, Any]]:
+    """The methods of a class that are called each time."""
+    for name in kind.called_each_time:
+        parent = next(parent for parent in kind.__mro__ if name in vars(parent))
+        yield parent, name, partial(_note_call, name)
+
+
+def _note_call(name: str, trace: Trace, thing: Any, *arguments: Any, **options: Any) -> None:
+    trace.call(Call(thing, name, arguments, options))
 
 
 _ENTRIES: list[tuple[Any, str, Any]] = []
@@ -340,7 +431,7 @@ def replace_while_tracing(owner: Any, name: str, ours: Callable[..., Any]) -> No
 
 _READ = ["__bool__", "__float__", "__format__", "__index__", "__repr__"]
 _READ += ["data", "item", "numpy", "tolist"]
-_CHANGE = ["__setitem__", "backward", "grad", "register_hook", "requires_grad_", "retain_grad"]
+_CHANGE = ["__setitem__", "register_hook", "requires_grad_", "retain_grad"]
 _replaced: list[tuple[Any, str, Any]] = [
     (tensor, "apply", _apply),
     (tensor, "binary", _binary),
@@ -350,6 +441,8 @@ _replaced: list[tuple[Any, str, Any]] = [
     (Tensor, "astype", _cast),
     (Tensor, "detach", lambda trace, x: trace.record(_detach, (x,))),
     (Tensor, "requires_grad", _requires_grad),
+    (Tensor, "grad", _grad),
+    (Tensor, "backward", Trace.go_back),
     *((Tensor, name, _refuse_values) for name in _READ),
     *((Tensor, name, refuse_change) for name in _CHANGE),
     (tensor, "backpropagate", refuse_change),

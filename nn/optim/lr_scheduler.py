@@ -40,6 +40,8 @@ class LRScheduler:
     [0.05]
     """
 
+    called_each_time = ("step",)  # by what tinygrad_sm.compile has compiled
+
     def __init__(self, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"a schedule needs an optimizer, got a {type(optimizer).__name__}")

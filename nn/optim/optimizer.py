@@ -86,6 +86,8 @@ class Optimizer:
     counts from the next step on.
     """
 
+    called_each_time = ("zero_grad", "step")  # by what tinygrad_sm.compile has compiled
+
     def __init__(self, params: Iterable[Any], lr: float, **options: Any) -> None:
         if isinstance(params, Tensor | dict) or not isinstance(params, Iterable):
             raise TypeError(
