@@ -56,7 +56,7 @@ from tinygrad_sm.kept_losses import look_for_kept_losses
 from tinygrad_sm.numpy_code import NumpyCode
 from tinygrad_sm.ops import Op
 from tinygrad_sm.surroundings import Surroundings
-from tinygrad_sm.tensor import Tensor, _backwards, _constant, _hand_out
+from tinygrad_sm.tensor import Tensor, _backwards, _constant
 from tinygrad_sm.tracing import (
     Otherwise,
     Trace,
@@ -69,7 +69,6 @@ from tinygrad_sm.values import Array, short
 _signature = attrgetter("_data.shape", "_data.dtype", "_requires_grad")
 _values = attrgetter("_data")
 _requires = attrgetter("_requires_grad")
-_hooks = attrgetter("_hooks")
 
 
 class compile:
@@ -245,7 +244,6 @@ class _Result(Tensor):
             or self._retains_grad
             or self._hooks
             or latest_write.number > self.number
-            or any(map(_hooks, plan.outer))
         ):
             super().backward(gradient)
             return
@@ -253,7 +251,7 @@ class _Result(Tensor):
             look_for_kept_losses(self)
         self._backward_seed = plan.seed
         plan.check_requires()
-        _hand_out(plan.needing, plan.backward(plan.seed, self._saved))
+        plan.hand_out(*plan.backward(plan.seed, self._saved))
 
 
 class Plan(Op):
@@ -265,6 +263,7 @@ class Plan(Op):
         anything is not as it was when the function was traced.
     backward: from g and what forward kept, the gradients of `needing`; None if there is none.
     needing: the inputs that get a gradient.
+    hand_out: adds these gradients to their `grad`.
     seed: the g that a backward pass begins with, if all of these are leaves and no arguments.
     """
 
@@ -273,6 +272,7 @@ class Plan(Op):
         "arrays",
         "backward",
         "count",
+        "hand_out",
         "needing",
         "outer",
         "seed",
@@ -306,6 +306,7 @@ class Plan(Op):
         self.source = code.source
         forward, self.backward = code.functions()
         self.needing = code.needing
+        self.hand_out = code.hand_out()
         self.seed = None
         if not trace.result.ndim and all(trace.is_outer(x) and x.is_leaf for x in self.needing):
             self.seed = trace.result.dtype.type(1)

@@ -16,6 +16,7 @@ import itertools
 import keyword
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from operator import attrgetter
@@ -31,8 +32,6 @@ from tinygrad_sm.function import Function
 from tinygrad_sm.tensor import Tensor, _hand_out, apply
 from tinygrad_sm.tracing import Call, Look, Otherwise, Trace, Unknown, unknown
 from tinygrad_sm.values import Array
-
-_hooks = attrgetter("_hooks")
 
 
 def _otherwise() -> NoReturn:
@@ -72,6 +71,7 @@ class NumpyCode:
         self.outer = self._find_outer(loss)
         self._kept: dict[str, None] = {}  # what the way back needs, in order
         self.needing: tuple[Tensor, ...] = ()
+        self._own: dict[Tensor, tuple[int, ...]] = {}  # gradients to take over, their strides
         text = self._text(loss)
         numbers = "\n".join(self._numbers.values())
         self.source = f"{numbers}\n\n\n{text}" if numbers else text
@@ -103,6 +103,26 @@ class NumpyCode:
             return values[last]
 
         return replay
+
+    def hand_out(self) -> Callable[..., None]:
+        """A function that adds the gradients, which it is given, to the `grad` of the tensors.
+
+        It does what `backward` ends with, and knows which of them can be taken over.
+        """
+        places = [(x, self._own.get(x)) for x in self.needing]
+
+        def hand_out(*gradients: Any) -> None:
+            others: dict[Tensor, Any] = {}
+            for (x, strides), g in zip(places, gradients, strict=True):
+                if g.strides == strides and x._grad is None and g.base is None and not x._hooks:
+                    x._grad = g
+                    x._grad_use = 0
+                else:
+                    others[x] = _run_hooks(x, g, False) if x._hooks else g
+            if others:
+                _hand_out(others, others.values())
+
+        return hand_out
 
     # ---- names -----------------------------------------------------------------------------------
 
@@ -305,11 +325,24 @@ class NumpyCode:
                 gradients[x] = gx if x not in gradients else gradients[x] + gx
         everything = (*self._trace.inputs, *self.outer)
         self.needing = tuple(x for x in everything if x in gradients)
+        self._find_own(gradients)
         return lines
+
+    def _find_own(self, gradients: dict[Tensor, Any]) -> None:
+        """Which gradients are arrays that nobody else has, which depends on the operations only."""
+        if any(isinstance(t._op, Function) for t in self._order):  # which may do as it likes
+            return
+        saved = [x if isinstance(x, tuple) else (x,) for x in self._trace.saved.values()]
+        seen = [*gradients.values(), *itertools.chain.from_iterable(saved)]
+        count = Counter(map(id, seen))
+        for x in self.needing:
+            g = gradients[x]
+            if type(g) is np.ndarray and g.base is None and g.flags.writeable and count[id(g)] == 1:
+                self._own[x] = g.strides
 
     def _changes(self) -> list[str]:
         """What a training step changes once the gradients are there."""
-        hand_out = self._of_function(partial(_give, self.needing), "hand_out")
+        hand_out = self._of_function(self.hand_out(), "hand_out")
         before, after = map(self._calls, (self._trace.before, self._trace.after))
         return [*before, f"{hand_out}({self._gradients()})", *after]
 
@@ -325,14 +358,6 @@ class NumpyCode:
                 name, call = "forget", partial(setattr, change, "grad", None)
             lines.append(f"{self._of_function(call, name)}()")
         return lines
-
-
-def _give(tensors: tuple[Tensor, ...], *gradients: Any) -> None:
-    """What `backward` ends with."""
-    if any(map(_hooks, tensors)):
-        pairs = zip(tensors, gradients, strict=True)
-        gradients = tuple(_run_hooks(x, g, False) if x._hooks else g for x, g in pairs)
-    _hand_out(tensors, gradients)
 
 
 def _is_plain(x: Any) -> bool:
