@@ -1,4 +1,4 @@
-"""What backpropagation comes to: a network's step, written out as NumPy code.
+"""What backpropagation comes to: a network's training step, written out as NumPy code.
 
 Two trainings of one network from the same start, on the same batches. One goes through the graph:
 each operation notes what it was applied to, and `backward` finds the way back. The other is
@@ -33,17 +33,17 @@ def main() -> None:
     loader = nn.DataLoader(train, batch_size=options.batch_size, shuffle=True, seed=options.seed)
     batches = [(Tensor(x), Tensor(y)) for _ in range(options.epochs) for x, y in loader]
 
-    model, loss_of = make_model(options)
-    plain_losses, plain_time = fit(model, loss_of, options.lr, batches)
+    model, step = make_training(options)
+    plain_losses, plain_time = fit(step, batches)
 
-    model, loss_of = make_model(options)
-    compiled = tinygrad_sm.compile(loss_of)
-    losses, compiled_time = fit(model, compiled, options.lr, batches)
+    model, step = make_training(options)
+    compiled = tinygrad_sm.compile(step)
+    losses, compiled_time = fit(compiled, batches)
 
     assert losses == plain_losses  # to the last bit
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "loss_of.py").write_text(compiled.source, encoding="utf-8")
+    (out / "step.py").write_text(compiled.source, encoding="utf-8")
     print(compiled.source)
     print(f"{len(losses)} steps, their losses the same to the last bit; the last {losses[-1]:.4f}")
     right = (model(Tensor(test.x)).numpy().argmax(axis=1) == test.y).mean()
@@ -51,33 +51,34 @@ def main() -> None:
     print(f"a step: {plain_time:.0f} µs through the graph, {compiled_time:.0f} µs compiled")
 
 
-def make_model(options: argparse.Namespace) -> tuple[nn.Module, Callable[..., Tensor]]:
-    """The network, always from the same start, and its loss."""
+def make_training(options: argparse.Namespace) -> tuple[nn.Module, Callable[..., Tensor]]:
+    """The network, always from the same start, and a step of its training."""
     manual_seed(options.seed)
     widths = [64, *options.hidden, 10]
     layers: list[nn.Module] = []
     for n, m in pairwise(widths):
         layers += [nn.Linear(n, m), nn.ReLU()]
     model, loss_fn = nn.Sequential(*layers[:-1]), nn.CrossEntropyLoss()
+    optimizer = nn.optim.SGD(model.parameters(), lr=options.lr)
 
-    def loss_of(x: Tensor, y: Tensor) -> Tensor:
-        return loss_fn(model(x), y)
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss = loss_fn(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
 
-    return model, loss_of
+    return model, step
 
 
 def fit(
-    model: nn.Module, loss_of: Callable[..., Any], lr: float, batches: list[tuple[Tensor, Tensor]]
+    step: Callable[..., Any], batches: list[tuple[Tensor, Tensor]]
 ) -> tuple[list[float], float]:
     """The loss of every step, and the microseconds that half of the steps stayed below."""
-    optimizer = nn.optim.SGD(model.parameters(), lr=lr)
     losses, times = [], []
     for x, y in batches:
         start = time.perf_counter()
-        optimizer.zero_grad()
-        loss = loss_of(x, y)
-        loss.backward()
-        optimizer.step()
+        loss = step(x, y)
         times.append(time.perf_counter() - start)
         losses.append(loss.item())
     return losses, float(np.median(times)) * 1e6

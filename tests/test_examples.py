@@ -370,4 +370,4 @@ def test_the_compiled_step_takes_the_same_course(tmp_path):
     output = run("compiled.py", "--epochs", 10, "--out", tmp_path)
     assert "their losses the same to the last bit" in output  # asserted there
     assert accuracy(output) > 90
-    assert (tmp_path / "loss_of.py").read_text(encoding="utf-8") in output
+    assert (tmp_path / "step.py").read_text(encoding="utf-8") in output

@@ -48,9 +48,9 @@ def test_the_code_on_the_page_about_compile_is_what_it_writes(capsys):
     page = ROOT / "docs" / "compile.md"
     names = run(page)
     printed = capsys.readouterr().out
-    assert printed.startswith(names["loss_of"].source)
+    assert printed.startswith(names["step"].source)
     assert "looks at the values of the result of less" in printed
-    assert blocks(page, "text") == [names["loss_of"].source]
+    assert blocks(page, "text") == [names["step"].source]
 
 
 @pytest.mark.parametrize("page", ["pytorch", "numpy", "micrograd"])

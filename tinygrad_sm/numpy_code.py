@@ -206,14 +206,14 @@ class NumpyCode:
             forward.append(f"{name} = {name}.copy()")
         arguments = ", ".join(self._names[x] for x in (*self._trace.inputs, *self.outer))
         if self._trace.loss is not None:
-            lines = [*forward, *backward, *self._changes(), f"return {name}, None"]
+            lines = [*forward, "", *backward, "", *self._changes(), f"return {name}"]
             return _function(f"step({arguments})", lines)
-        kept = _tuple(self._kept) if backward else None
+        if not backward:
+            return _function(f"forward({arguments})", [*forward, f"return {name}"])
+        kept = _tuple(self._kept)
         text = _function(f"forward({arguments})", [*forward, f"return {name}, {kept}"])
-        if backward:
-            backward = [f"{kept} = kept", *backward, f"return {self._gradients()}"]
-            text += "\n\n" + _function("backward(g, kept)", backward)
-        return text
+        backward = [f"{kept} = kept", *backward, f"return {self._gradients()}"]
+        return text + "\n\n" + _function("backward(g, kept)", backward)
 
     def _gradients(self) -> str:
         return _listed(self._names["g", x] for x in self.needing)
@@ -344,7 +344,7 @@ class NumpyCode:
         """What a training step changes once the gradients are there."""
         hand_out = self._of_function(self.hand_out(), "hand_out")
         before, after = map(self._calls, (self._trace.before, self._trace.after))
-        return [*before, f"{hand_out}({self._gradients()})", *after]
+        return [*before, f"{hand_out}({self._gradients()})  # to `grad` of each tensor", *after]
 
     def _calls(self, changes: list[Tensor | Call]) -> list[str]:
         lines = []
@@ -405,7 +405,7 @@ def _comment(subject: str, words: str) -> str:
 
 
 def _function(head: str, lines: list[str]) -> str:
-    return "\n    ".join([f"def {head}:", *lines]) + "\n"
+    return f"def {head}:\n{textwrap.indent(chr(10).join(lines), ' ' * 4)}\n"
 
 
 _OWN = ("backward", "forward", "g", "kept", "step")  # names that the code uses itself
