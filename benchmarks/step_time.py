@@ -4,9 +4,9 @@
     python benchmarks/step_time.py --quick    two short rounds, to see that it runs
 
 A step is: forget the gradients, forward, mean cross-entropy of integer labels, backward, plain SGD;
-float32, on the CPU, two threads. `compiled` is ours in `tinygrad_sm.compile`. `numpy` is the step as
-one writes it down by hand, `tuned` the ceiling: the same with every trick that leaves it readable.
-Before timing, the loss after some steps must be the same for all.
+float32, on the CPU, two threads. `compiled` is ours in `tinygrad_sm.compile`. `numpy` is the step
+as one writes it down by hand, `tuned` the ceiling: the same with every trick that leaves it
+readable. Before timing, the loss after some steps must be the same for all.
 
 Each contestant lives in a process of its own and they take short turns, each once the machine is
 quiet; whoever is not on turn waits for its standard input. A turn's time is the median over its
