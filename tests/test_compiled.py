@@ -516,6 +516,19 @@ def test_two_parameters_never_share_a_gradient_in_a_step():
     assert b.grad[0] != 7
 
 
+def test_gradients_lie_in_memory_as_their_tensors_do():
+    rng = np.random.default_rng(0)
+    for order in "CF":
+        w = Tensor(np.array(rng.standard_normal((3, 4)), order=order), requires_grad=True)
+        x = Tensor(rng.standard_normal((3, 4)))
+
+        def loss_of(x, w=w):
+            return (x * w).sum()
+
+        compile(loss_of)(x).backward()
+        assert w.grad.strides == w.data.strides
+
+
 def test_a_loss_with_axes():
     w = Tensor([[3.0]], requires_grad=True)
 

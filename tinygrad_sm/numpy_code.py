@@ -333,11 +333,13 @@ class NumpyCode:
         if any(isinstance(t._op, Function) for t in self._order):  # which may do as it likes
             return
         saved = [x if isinstance(x, tuple) else (x,) for x in self._trace.saved.values()]
-        seen = [*gradients.values(), *itertools.chain.from_iterable(saved)]
+        values = map(_sample, (*self._trace.inputs, *self.outer, *self._order))
+        seen = [*gradients.values(), *values, *itertools.chain.from_iterable(saved)]
         count = Counter(map(id, seen))
         for x in self.needing:
             g = gradients[x]
-            if type(g) is np.ndarray and g.base is None and g.flags.writeable and count[id(g)] == 1:
+            new = type(g) is np.ndarray and g.base is None and g.flags.writeable
+            if new and count[id(g)] == 1 and g.strides == _sample(x).strides:
                 self._own[x] = g.strides
 
     def _changes(self) -> list[str]:
