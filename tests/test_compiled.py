@@ -651,6 +651,30 @@ def goes_back_only_to_forget(w, optimizer):
     return (w * w).sum()
 
 
+def sets_lr_to_what_it_is(w, optimizer):
+    optimizer.lr = optimizer.lr
+    return changes_lr(w, optimizer)
+
+
+def draws_after(w, optimizer):
+    loss = (w * w).sum()
+    loss.backward()
+    optimizer.step()
+    return nn.Dropout(0.5)(loss.reshape(1))
+
+
+def hands_over_the_loss(w, optimizer):
+    loss = (w * w).sum()
+    loss.backward()
+    optimizer.step(loss)
+    return loss
+
+
+def takes_a_closure(w, optimizer):
+    optimizer.step(lambda: 1.0)
+    return (w * w).sum()
+
+
 class Counting(nn.optim.SGD):
     def update_one(self, p, g, state, group):
         self.count = getattr(self, "count", 0) + 1
@@ -660,13 +684,17 @@ class Counting(nn.optim.SGD):
 @pytest.mark.parametrize(
     ("step", "complaint"),
     [
-        (changes_lr, "changes what an optimizer or a schedule holds"),
+        (changes_lr, "changes what SGD holds"),
         (steps_first, r"calls step\(\) of SGD before backward\(\)"),
-        (computes_with_a_view_after, "computes with parameters after an optimizer's step"),
-        (computes_after, "computes with parameters after an optimizer's step"),
+        (computes_with_a_view_after, "computes with parameters, or draws"),
+        (computes_after, "computes with parameters, or draws"),
         (goes_back_twice, r"calls backward\(\) once"),
         (goes_back_with, r"calls backward\(\) once"),
-        (clips, "a gradient of its own"),
+        (clips, "reads a gradient"),
+        (sets_lr_to_what_it_is, "changes what SGD holds"),
+        (draws_after, "or draws random numbers, after"),
+        (hands_over_the_loss, r"hands a tensor or a function to step\(\) of SGD"),
+        (takes_a_closure, r"hands a tensor or a function to step\(\) of SGD"),
         (goes_back_only_to_forget, "zero_grad"),
     ],
 )
@@ -678,8 +706,7 @@ def test_steps_that_are_refused(step, complaint):
         compile(lambda: step(w, optimizer))()
     assert w.tolist() == [1, 2]
     assert w.grad.tolist() == [3, 4]
-    optimizer.lr = 0.1
-    optimizer.step()  # the class is as it was
+    optimizer.step()  # the optimizer and its class are as they were
     assert w.tolist() == pytest.approx([0.7, 1.6])
 
 
@@ -730,6 +757,70 @@ def test_an_optimizer_with_a_step_of_its_own_is_called_as_it_is():
     assert optimizer.count == 3
     assert len(step._plans) == 1
     assert w.tolist() == [0.125, 0.25]
+
+
+class Shrinking(nn.optim.SGD):
+    def zero_grad(self, set_to_none=True):
+        super().zero_grad(set_to_none)
+        for p in self.params:
+            p.data *= 0.5
+
+
+def test_a_zero_grad_that_does_more_is_refused():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = Shrinking([w], lr=0.25)
+
+    @compile
+    def step():
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        loss.backward()
+        return loss
+
+    with pytest.raises(CompileError, match="one of its own"):
+        step()
+
+
+def test_a_method_that_is_replaced_later():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    step, optimizer = descent(w)
+    step = compile(step)
+    step()
+    optimizer.step = lambda: None
+    step()
+    assert w.tolist() == [0.5, 1]
+
+
+@pytest.mark.parametrize(
+    "view", [lambda w: w.detach(), lambda w: w.reshape(1, 2), lambda w: w[0], lambda w: w.T]
+)
+def test_a_view_of_a_parameter_has_the_values_after_the_step(view):
+    results = []
+    for make in lambda function: function, compile:
+        w = Tensor([1.0, 2.0], requires_grad=True)
+        optimizer = nn.optim.SGD([w], lr=0.25)
+
+        def step(w=w, optimizer=optimizer):
+            values = view(w)
+            optimizer.zero_grad()
+            (w * w).sum().backward()
+            optimizer.step()
+            return values
+
+        results.append(make(lambda step=step: step())().tolist())
+    assert results[0] == results[1]
+
+
+def test_hooks_run_in_order_before_any_gradient_is_handed_out():
+    def calls(make):
+        a, b = Tensor([1.0], requires_grad=True), Tensor([2.0], requires_grad=True)
+        seen = []
+        for name, x in ("a", a), ("b", b):
+            x.register_hook(lambda g, name=name: seen.append((name, a.grad is b.grad is None)))
+        make(lambda: ((a * 3).exp() * b).sum())().backward()
+        return seen
+
+    assert calls(compile) == calls(lambda function: function) == [("b", True), ("a", True)]
 
 
 # ---- what may change between the calls ---------------------------------------------------------
@@ -950,6 +1041,129 @@ def test_a_state_that_the_function_counts_up_itself():
 
     compiled = compile(function)
     assert [compiled(Tensor(1.0)).item() for _ in range(4)] == [1, 2, 3, 4]
+
+
+class Turns:
+    turn = 0
+
+
+@pytest.mark.parametrize("way", ["global", "attribute"])
+def test_what_changes_its_own_surroundings_runs_each_time(way):
+    """Also where they come back to what they were."""
+    turns = Turns()
+
+    def training(make):
+        w = Tensor([1.0, 2.0], requires_grad=True)
+        optimizer = nn.optim.SGD([w], lr=0.1)
+        turns.turn = 0
+        globals()["turn"] = 0
+
+        def step():
+            global turn
+            if way == "global":
+                turn = now = (turn + 1) % 2
+            else:
+                turns.turn = now = 1 - turns.turn
+            loss = (w * w).sum()
+            loss.backward()
+            if now == 0:
+                optimizer.step()
+                optimizer.zero_grad()
+            return loss
+
+        step = make(step)
+        return [step().item() for _ in range(8)]
+
+    assert training(compile) == training(lambda function: function)
+
+
+class Slotted:
+    __slots__ = ("factor", "unset")
+
+    def __init__(self):
+        self.factor = 2.0
+
+
+class Inside(Slotted):
+    __slots__ = ("_Inside__more",)
+
+
+def test_attributes_in_slots():
+    thing = Inside()
+    scaled = compile(lambda x: x * thing.factor)
+    x = Tensor([1.0])
+    assert scaled(x).tolist() == [2]
+    thing.factor = 3.0
+    assert scaled(x).tolist() == [3]
+    thing.unset = 1  # nobody looks at it, but it might
+    assert scaled(x).tolist() == [3]
+
+
+def test_a_key_of_a_dict_that_is_replaced():
+    chosen = {"double": None}
+    scaled = compile(lambda x: x * (2 if "double" in chosen else 3))
+    x = Tensor([1.0])
+    assert scaled(x).tolist() == [2]
+    del chosen["double"]
+    chosen["triple"] = None
+    assert scaled(x).tolist() == [3]
+
+
+def test_a_variable_of_a_module_in_a_module(tmp_path, monkeypatch):
+    package = tmp_path / "settings_of_a_test"
+    package.mkdir()
+    (package / "__init__.py").write_text("from . import inner")
+    (package / "inner.py").write_text("factor = 2.0")
+    monkeypatch.syspath_prepend(tmp_path)
+    import settings_of_a_test as outer
+
+    names = {"outer": outer}
+    exec("def scale(x): return x * outer.inner.factor", names)
+    scaled = compile(names["scale"])
+    x = Tensor([1.0])
+    assert scaled(x).tolist() == [2]
+    outer.inner.factor = 3.0
+    assert scaled(x).tolist() == [3]
+
+
+def test_random_numbers_are_drawn_once_where_the_function_itself_has_to_run():
+    def put(g, y, x):
+        result = np.zeros_like(x)
+        result[x > 0] = g
+        return result
+
+    positive = Function("positive", lambda x: x[x > 0].copy(), put)
+    dropout, w = nn.Dropout(0.5), Tensor(np.arange(1.0, 9))
+    x = Tensor(np.ones(8))
+    results = []
+    for make in lambda function: function, compile:
+        manual_seed(0)
+        loss_of = make(lambda x: positive(dropout(w) * x).sum())
+        results.append([loss_of(x).item() for _ in range(6)])
+    assert results[0] == results[1]
+
+
+def test_labels_that_are_odd_in_the_first_call_are_no_half_step():
+    model, loss_fn = mlp(), nn.CrossEntropyLoss(ignore_index=-100)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = loss_fn(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x, y = batch()
+    x = x.astype(np.float32)
+    y.data[0] = -100
+    before = model.state_dict()
+    assert compile(step)(x, y).item() > 0  # done as it is written
+    after = model.state_dict()
+    model.load_state_dict(before)
+    step(x, y)
+    for name, value in model.state_dict().items():
+        same(value, after[name])
 
 
 def test_too_much_around_the_function():

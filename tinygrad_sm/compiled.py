@@ -54,6 +54,7 @@ from tinygrad_sm.autograd import (
     next_number,
     recording,
 )
+from tinygrad_sm.creation import default_generator
 from tinygrad_sm.errors import CompileError, DtypeError, GradientError, warn
 from tinygrad_sm.kept_losses import look_for_kept_losses
 from tinygrad_sm.numpy_code import NumpyCode
@@ -309,7 +310,7 @@ class Plan(Op):
             code = NumpyCode(function, trace)
         except CompileError:
             if trace.is_odd:  # it was about to refuse values, such as labels that name no class
-                function(*inputs)
+                raise Otherwise from None
             raise
         for x in Surroundings(function):
             if isinstance(x, Tensor) and unknown(x) is not None:
@@ -321,9 +322,12 @@ class Plan(Op):
             _check_step(trace, code.needing)
         self.outer = code.outer
         self._requires = tuple(map(_requires, self.outer))
-        self.arrays = _reader(key, self.outer, around)
+        # What changes its own surroundings is to run, and to change them, in each call.
+        self.arrays = _reader(key, self.outer, around) if around.are_the_same() else _never
         self.source = code.source
         forward, self.backward = code.functions()
+        if code.has_functions:
+            forward = _drawing_once(forward)
         self.needing = code.needing
         self.hand_out = code.hand_out()
         self.seed = None
@@ -371,6 +375,25 @@ def _reader(
     text = f"lambda {', '.join(names)}: ({''.join(arrays)}) if {test} else None"
     read: Callable[..., tuple[Array, ...] | None] = eval(text, values)
     return read
+
+
+def _never(*inputs: Tensor) -> None:
+    """For a plan that holds for one call only."""
+
+
+def _drawing_once(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Forward; if the function itself is to run instead, it draws the same random numbers."""
+
+    def careful(*arrays: Array) -> Any:
+        generator = default_generator().bit_generator
+        before = generator.state
+        try:
+            return forward(*arrays)
+        except Otherwise:
+            generator.state = before
+            raise
+
+    return careful
 
 
 def _rule(code: NumpyCode, trace: Trace) -> Callable[..., tuple[Any, ...]]:

@@ -19,7 +19,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -33,6 +33,8 @@ from tinygrad_sm.tensor import Tensor, _hand_out, apply
 from tinygrad_sm.tracing import Call, Look, Otherwise, Trace, Unknown, unknown
 from tinygrad_sm.values import Array
 
+_hooks = attrgetter("_hooks")
+
 
 def _otherwise() -> NoReturn:
     raise Otherwise
@@ -43,7 +45,8 @@ class NumpyCode:
 
     source: the text.
     outer: the tensors that the function uses beside its arguments.
-    needing: the tensors that get a gradient.
+    needing: the tensors that get a gradient, in the order in which they get it.
+    has_functions: whether a user's own Function is in it, which may do as it likes.
     """
 
     def __init__(self, function: Callable[..., Any], trace: Trace) -> None:
@@ -69,6 +72,7 @@ class NumpyCode:
         for x, name in zip(trace.inputs, _parameters(function), strict=False):
             self._name(x, name)
         self.outer = self._find_outer(loss)
+        self.has_functions = any(isinstance(t._op, Function) for t in self._order)
         self._kept: dict[str, None] = {}  # what the way back needs, in order
         self.needing: tuple[Tensor, ...] = ()
         self._own: dict[Tensor, tuple[int, ...]] = {}  # gradients to take over, their strides
@@ -109,16 +113,21 @@ class NumpyCode:
 
         It does what `backward` ends with, and knows which of them can be taken over.
         """
-        places = [(x, self._own.get(x)) for x in self.needing]
+        tensors = self.needing
+        places = [(x, self._own.get(x)) for x in tensors]
 
         def hand_out(*gradients: Any) -> None:
+            if any(map(_hooks, tensors)):
+                pairs = zip(tensors, gradients, strict=True)
+                _hand_out(tensors, [_run_hooks(x, g, False) if x._hooks else g for x, g in pairs])
+                return
             others: dict[Tensor, Any] = {}
             for (x, strides), g in zip(places, gradients, strict=True):
-                if g.strides == strides and x._grad is None and g.base is None and not x._hooks:
+                if g.strides == strides and x._grad is None and g.base is None:
                     x._grad = g
                     x._grad_use = 0
                 else:
-                    others[x] = _run_hooks(x, g, False) if x._hooks else g
+                    others[x] = g
             if others:
                 _hand_out(others, others.values())
 
@@ -202,16 +211,17 @@ class NumpyCode:
         forward = self._forward()
         backward = self._backward(loss) if loss._requires_grad else []
         name = self._names[result]
-        if _may_be_a_view(result):  # of what may be written to
-            forward.append(f"{name} = {name}.copy()")
+        own = (
+            f"{name}.copy()" if _may_be_a_view(result) else name
+        )  # a view of what may be written to
         arguments = ", ".join(self._names[x] for x in (*self._trace.inputs, *self.outer))
         if self._trace.loss is not None:
-            lines = [*forward, "", *backward, "", *self._changes(), f"return {name}"]
+            lines = [*forward, "", *backward, "", *self._changes(), f"return {own}"]
             return _function(f"step({arguments})", lines)
         if not backward:
-            return _function(f"forward({arguments})", [*forward, f"return {name}"])
+            return _function(f"forward({arguments})", [*forward, f"return {own}"])
         kept = _tuple(self._kept)
-        text = _function(f"forward({arguments})", [*forward, f"return {name}, {kept}"])
+        text = _function(f"forward({arguments})", [*forward, f"return {own}, {kept}"])
         backward = [f"{kept} = kept", *backward, f"return {self._gradients()}"]
         return text + "\n\n" + _function("backward(g, kept)", backward)
 
@@ -323,14 +333,14 @@ class NumpyCode:
                 name = self._name(("g", x), f"g_{self._names[x]}")
                 lines.append(f"{name} = {f'{name} + ' if x in gradients else ''}{call}")
                 gradients[x] = gx if x not in gradients else gradients[x] + gx
-        everything = (*self._trace.inputs, *self.outer)
-        self.needing = tuple(x for x in everything if x in gradients)
+        everything = {*self._trace.inputs, *self.outer}
+        self.needing = tuple(x for x in gradients if x in everything)
         self._find_own(gradients)
         return lines
 
     def _find_own(self, gradients: dict[Tensor, Any]) -> None:
         """Which gradients are arrays that nobody else has, which depends on the operations only."""
-        if any(isinstance(t._op, Function) for t in self._order):  # which may do as it likes
+        if self.has_functions:
             return
         saved = [x if isinstance(x, tuple) else (x,) for x in self._trace.saved.values()]
         values = map(_sample, (*self._trace.inputs, *self.outer, *self._order))
@@ -353,9 +363,8 @@ class NumpyCode:
         for change in changes:
             if isinstance(change, Call):
                 name = f"{type(change.thing).__name__}_{change.method}"
-                call = getattr(change.thing, change.method)
-                if change.arguments or change.options:
-                    call = partial(call, *change.arguments, **change.options)
+                method = methodcaller(change.method, *change.arguments, **change.options)
+                call = partial(method, change.thing)
             else:
                 name, call = "forget", partial(setattr, change, "grad", None)
             lines.append(f"{self._of_function(call, name)}()")

@@ -26,7 +26,14 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from operator import attrgetter, is_
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    CellType,
+    CodeType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any
 
 import numpy as np
@@ -117,7 +124,7 @@ class Surroundings:
         if isinstance(value, partial):
             return [value.func, *value.args, *value.keywords.values()]
         if isinstance(value, dict):
-            self._insides.append(value.values())
+            self._insides += [value, value.values()]
             return value.values()
         if isinstance(value, list | set | deque):
             self._insides.append(value)
@@ -128,12 +135,14 @@ class Surroundings:
             return self._class(value)
         if type(value).__module__.partition(".")[0] == "tinygrad_sm":  # a compiled function
             return [getattr(value, "__wrapped__", None)]
-        inside = getattr(value, "__dict__", None)
-        if not isinstance(inside, dict):
-            return []
         if hasattr(type(value), "called_each_time"):
             self.callees.append(value)
             return []
+        inside = getattr(value, "__dict__", None)
+        if not isinstance(inside, dict):
+            slots = _Slots(value)
+            self._insides.append(slots)
+            return [*slots, *type(value).__mro__] if slots.names else []
         notes = getattr(type(value), "notes_settings", False)
         (self._noted if notes else self._insides).append(inside.values())
         return [*inside.values(), *type(value).__mro__]
@@ -150,19 +159,18 @@ class Surroundings:
         if names:
             self._names.append((world, sorted(names)))
         found = [*map(_contents, filled), *map(world.get, names)]
-        for module in [x for x in found if isinstance(x, ModuleType)]:
-            if not _is_foreign(getattr(module, "__file__", None)):
-                of_module = sorted(attributes & vars(module).keys())
-                self._names.append((vars(module), of_module))
-                found += map(vars(module).get, of_module)
+        for module in found:  # which grows, for modules are in modules
+            if isinstance(module, ModuleType) and id(module) not in self._seen:
+                self._seen[id(module)] = module
+                if not _is_foreign(getattr(module, "__file__", None)):
+                    of_module = sorted(attributes & vars(module).keys())
+                    self._names.append((vars(module), of_module))
+                    found += map(vars(module).get, of_module)
         defaults = (function.__defaults__ or (), (function.__kwdefaults__ or {}).values())
         return [*found, *chain(*defaults)]
 
     def _class(self, kind: type) -> Iterable[Any]:
-        module = sys.modules.get(kind.__module__)
-        if module is None or (
-            kind.__module__ != "__main__" and _is_foreign(getattr(module, "__file__", None))
-        ):
+        if _is_foreign_class(kind):
             return []
         self._insides.append(vars(kind).values())
         return vars(kind).values()
@@ -178,6 +186,29 @@ def _is_filled(cell: CellType) -> bool:
     except ValueError:
         return False
     return True
+
+
+class _Slots(Collection[Any]):
+    """The attributes of an object without a dict, as they are now."""
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+        kinds = [kind for kind in type(thing).__mro__ if not _is_foreign_class(kind)]
+        self.names = [
+            name
+            for kind in kinds
+            for name, value in vars(kind).items()
+            if isinstance(value, MemberDescriptorType)
+        ]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (getattr(self.thing, name, None) for name in self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, value: Any) -> bool:
+        return any(value is x for x in self)
 
 
 def _names(code: CodeType) -> tuple[set[str], set[str]]:
@@ -202,3 +233,10 @@ _INSTALLED = tuple(_PATHS[key] for key in ("stdlib", "platstdlib", "purelib", "p
 def _is_foreign(filename: str | None) -> bool:
     """Whether a file belongs to Python, to an installed package, or to this one."""
     return filename is None or filename.startswith((*_INSTALLED, *OURS, "<frozen"))
+
+
+def _is_foreign_class(kind: type) -> bool:
+    module = sys.modules.get(kind.__module__)
+    return module is None or (
+        kind.__module__ != "__main__" and _is_foreign(getattr(module, "__file__", None))
+    )

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
@@ -33,6 +33,7 @@ from tinygrad_sm import differentiate, labels, ops, tensor
 from tinygrad_sm.autograd import next_number
 from tinygrad_sm.creation import default_generator
 from tinygrad_sm.errors import CompileError
+from tinygrad_sm.function import Function
 from tinygrad_sm.methods import loss as losses
 from tinygrad_sm.ops import Op
 from tinygrad_sm.surroundings import Surroundings
@@ -158,7 +159,7 @@ class Trace:
         self.result: Any = None
         self._refused: CompileError | None = None
 
-    def run(self, function: Callable[..., Any], callees: Iterable[Any] = ()) -> None:
+    def run(self, function: Callable[..., Any], callees: Sequence[Any] = ()) -> None:
         """Call the function.
 
         callees: the objects around it with methods that are called each time.
@@ -169,10 +170,7 @@ class Trace:
         with self:
             self.result = function(*self.inputs)
         if not inside.are_the_same():
-            self.refusal(
-                "the function changes what an optimizer or a schedule holds, such as lr, which "
-                "would be done in one call only: do it outside"
-            )
+            _refuse_setting(self, *callees)
         if self.before and self.loss is None:
             refuse_change(self)
         if self._refused is not None:  # and the function went on
@@ -187,9 +185,9 @@ class Trace:
         self._generator = default_generator()
         self._random = self._generator.bit_generator.state
         switching.acquire()  # held to the end: nobody else may replace the same functions
-        self._replaced = [(owner, name, vars(owner)[name]) for owner, name, _ in self._entries]
+        self._replaced = [(owner, name, vars(owner).get(name)) for owner, name, _ in self._entries]
         for (owner, name, ours), (_, _, plain) in zip(self._entries, self._replaced, strict=True):
-            setattr(owner, name, _traced(plain, ours))
+            setattr(owner, name, _traced(plain or getattr(owner, name), ours))
         _state.trace = self
 
     def __exit__(
@@ -200,7 +198,10 @@ class Trace:
     ) -> None:
         _state.trace = None
         for owner, name, plain in self._replaced:
-            setattr(owner, name, plain)
+            if plain is not None:
+                setattr(owner, name, plain)
+            elif name in vars(owner):  # it was inherited
+                delattr(owner, name)
         switching.release()
         if default_generator() is not self._generator:
             self.refusal(
@@ -230,10 +231,12 @@ class Trace:
         self, op: Op, inputs: tuple[Tensor, ...], attributes: dict[str, Any] = _NO_ATTRIBUTES
     ) -> Tensor:
         """The result of an operation: a node of the graph, whether it has a derivative or not."""
-        if any(isinstance(step, Call) for step in self.after) and any(map(self._is_there, inputs)):
+        if any(isinstance(step, Call) for step in self.after) and (
+            any(map(self._is_there, inputs)) or isinstance(op, Function)
+        ):
             raise self.refusal(
-                "the function computes with parameters after an optimizer's step: do it before, or "
-                "in another function"
+                "the function computes with parameters, or draws random numbers, after an "
+                "optimizer's step: do it before, or in another function"
             )
         if _holds_array(attributes.get("key")):
             raise self.refusal(
@@ -290,15 +293,25 @@ class Trace:
 
     def call(self, call: Call) -> None:
         """Note what is to be called."""
+        kind = type(call.thing)
+        name = f"{call.method}() of {kind.__name__}"
+        given = (*call.arguments, *call.options.values())
+        if any(isinstance(x, Tensor) or callable(x) for x in given):
+            raise self.refusal(
+                f"the function hands a tensor or a function to {name}: do that outside"
+            )
         if self.loss is not None:
             self.after.append(call)
-        elif call.method == "zero_grad":
-            self.before.append(call)
-        else:
+            return
+        # Done before the way back, but after the forward pass: so nothing else but to forget.
+        forgets = call.method == "zero_grad"
+        if not (forgets and "called_each_time" in vars(_definer(kind, call.method))):
+            own = ", which is one of its own," if forgets else ""
             raise self.refusal(
-                f"the function calls {call.method}() of {type(call.thing).__name__} before "
-                "backward() of a loss: do it after that, or outside"
+                f"the function calls {name}{own} before backward() of a loss: do it after that, or "
+                "outside"
             )
+        self.before.append(call)
 
 
 def _holds_array(key: Any) -> bool:
@@ -390,9 +403,10 @@ def _refuse_values(trace: Trace, x: Tensor, *_: Any, **__: Any) -> NoReturn:
 def refuse_change(trace: Trace, *_: Any, **__: Any) -> NoReturn:
     """Raise the CompileError for what would be done in the trace only."""
     raise trace.refusal(
-        "the function changes a tensor: by an assignment, a hook, a gradient of its own. A whole "
-        "training step can be compiled, with optimizer.zero_grad(), loss.backward() and "
-        "optimizer.step(). Do the rest outside, with what the compiled function returns."
+        "the function changes a tensor, or reads a gradient: by an assignment, a hook, an "
+        "optimizer that no name around the function leads to. A whole training step can be "
+        "compiled, with optimizer.zero_grad(), loss.backward() and optimizer.step(). Do the rest "
+        "outside, with what the compiled function returns."
     )
 
 
@@ -413,8 +427,19 @@ def _asked(question: Callable[..., Any]) -> Callable[..., Any]:
 def _entries_of(kind: Any) -> Iterator[tuple[Any, str, Any]]:
     """The methods of a class that are called each time."""
     for name in kind.called_each_time:
-        parent = next(parent for parent in kind.__mro__ if name in vars(parent))
-        yield parent, name, partial(_note_call, name)
+        yield _definer(kind, name), name, partial(_note_call, name)
+    yield kind, "__setattr__", _refuse_setting
+
+
+def _definer(kind: type, name: str) -> type:
+    return next(parent for parent in kind.__mro__ if name in vars(parent))
+
+
+def _refuse_setting(trace: Trace, thing: Any, *_: Any) -> NoReturn:
+    raise trace.refusal(
+        f"the function changes what {type(thing).__name__} holds, such as lr, which would be done "
+        "in one call only: do it outside"
+    )
 
 
 def _note_call(name: str, trace: Trace, thing: Any, *arguments: Any, **options: Any) -> None:
