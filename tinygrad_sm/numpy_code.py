@@ -238,18 +238,7 @@ class NumpyCode:
         # Questions about leaves first: what they refuse is not to be computed, or drawn, before.
         for step in sorted(steps, key=lambda step: self._number(step, leaves)):
             if isinstance(step, Look):
-                about = [
-                    leaves.get(id(x)) or self._names[x.tensor()]
-                    if type(x) is Unknown
-                    else leaves.get(id(x)) or self._literal(x)
-                    for x in step.about
-                ]
-                question = self._call(step.question, step.question.__name__, about)
-                if step.answer is True:
-                    question = f"if not {question}: otherwise()"
-                elif step.answer is not None:  # None is that of a check which may raise an error
-                    question = f"if {question} != {self._literal(step.answer)}: otherwise()"
-                lines.append(question)
+                lines.append(self._question(step, leaves))
                 continue
             op = step._op
             call = self._call(
@@ -276,66 +265,75 @@ class NumpyCode:
         number: int = step.number
         return number
 
+    def _question(self, look: Look, leaves: dict[int, str]) -> str:
+        """A question, asked again. If the answer is another, the function itself is to run."""
+        about = [
+            leaves.get(id(x)) or self._names[x.tensor()]
+            if type(x) is Unknown
+            else leaves.get(id(x)) or self._literal(x)
+            for x in look.about
+        ]
+        question = self._call(look.question, look.question.__name__, about)
+        if look.answer is None:  # a check which may raise an error
+            return question
+        if look.answer is True:
+            return f"if not {question}: otherwise()"
+        return f"if {question} != {self._literal(look.answer)}: otherwise()"
+
     def _backward(self, loss: Tensor) -> list[str]:
         """The loop of `autograd.backpropagate`, written out."""
-        from tinygrad_sm.graph import _roles, _rules
-
-        lines = []
         value = _sample(loss)
         gradients: dict[Tensor, Any] = {loss: np.ones(value.shape, value.dtype)}
         self._names["g", loss] = "g" if self._trace.loss is None else self._one(value)
+        lines = []
         for t in self._order:
-            if t not in gradients or not t._op.rules:
-                continue
-            op, inputs = t._op, t._inputs
-            xs = [_sample(x) for x in inputs]
-            names = [self._names[x] for x in (t, *inputs)]
-            values = [gradients[t], _sample(t), *xs]
-            if op.saves:
-                names.append(self._names["kept", t])
-                values.append(self._trace.saved[t])
-            self._kept |= dict.fromkeys(n for n in names if n not in self._numbers)
-            arguments = [self._names["g", t], *names]
-            roles, words = _roles(op, len(inputs)), _rules(op, len(inputs))
-            rules: Any = op.rules
-            parts: list[str] = []
+            if t in gradients and t._op.rules:
+                lines += self._back_through(t, gradients)
+        leaves = {*self._trace.inputs, *self.outer}
+        self.needing = tuple(x for x in gradients if x in leaves)
+        self._find_own(gradients)
+        return lines
+
+    def _back_through(self, t: Any, gradients: dict[Tensor, Any]) -> list[str]:
+        """The lines for one operation. The gradients of its inputs, of the samples, are added."""
+        from tinygrad_sm.graph import _roles, _rules
+
+        op, inputs = t._op, t._inputs
+        names = [self._names[x] for x in (t, *inputs)]
+        values = [gradients[t], *map(_sample, (t, *inputs))]
+        if op.saves:
+            names.append(self._names["kept", t])
+            values.append(self._trace.saved[t])
+        self._kept |= dict.fromkeys(n for n in names if n not in self._numbers)
+        arguments = [self._names["g", t], *names]
+        roles, words = _roles(op, len(inputs)), _rules(op, len(inputs))
+        lines, parts = [], []
+        with np.errstate(all="ignore"):
             if op.together:
-                with np.errstate(all="ignore"):
-                    found = rules[0](*values, **t._attributes)
+                found = op.rules[0](*values, **t._attributes)
                 parts = [self._name(("part", t, i), "part", True) for i in range(len(found))]
-                call = self._call(rules[0], f"{op.name}_rule", arguments, t._attributes)
+                call = self._call(op.rules[0], f"{op.name}_rule", arguments, t._attributes)
                 lines += [_comment(op.name, "; ".join(words)), f"{_listed(parts)} = {call}"]
             for i, x in enumerate(inputs):
-                rule: Any = None if op.together else rules[i] if i < len(rules) else None
-                if not x._requires_grad or not (parts or rule):
+                if not x._requires_grad:
                     continue
                 if parts:
                     call, gx = parts[i], found[i]
-                    if gx is None:
-                        continue
-                else:
+                elif i < len(op.rules) and op.rules[i]:
                     role = f"_{roles[i]}" if len(inputs) > 1 and roles[i] else ""
-                    call = self._call(rule, f"{op.name}_rule{role}", arguments, t._attributes)
-                    with np.errstate(all="ignore"):
-                        gx = rule(*values, **t._attributes)
+                    call = self._call(
+                        op.rules[i], f"{op.name}_rule{role}", arguments, t._attributes
+                    )
+                    gx = op.rules[i](*values, **t._attributes)
                     lines.append(_comment(op.name + (role and f", {roles[i]}"), words[i]))
-                if gx.shape != xs[i].shape:
-                    if not op.broadcasts:
-                        raise CompileError(
-                            f"the derivative rule of '{op.name}' gives a gradient of shape "
-                            f"{gx.shape} for an input of shape {xs[i].shape}"
-                        )
-                    gx = ops.sum_to(gx, shape=xs[i].shape)
-                    call = f"sum_to({call}, shape={xs[i].shape})"
-                if gx.dtype != xs[i].dtype:
-                    gx = ops.astype(gx, dtype=xs[i].dtype)
-                    call = f"astype({call}, dtype={xs[i].dtype!r})"
+                else:
+                    gx = None
+                if gx is None:  # no derivative, as for labels
+                    continue
+                call, gx = _fitted(op, call, gx, _sample(x))
                 name = self._name(("g", x), f"g_{self._names[x]}")
                 lines.append(f"{name} = {f'{name} + ' if x in gradients else ''}{call}")
                 gradients[x] = gx if x not in gradients else gradients[x] + gx
-        everything = {*self._trace.inputs, *self.outer}
-        self.needing = tuple(x for x in gradients if x in everything)
-        self._find_own(gradients)
         return lines
 
     def _find_own(self, gradients: dict[Tensor, Any]) -> None:
@@ -369,6 +367,22 @@ class NumpyCode:
                 name, call = "forget", partial(setattr, change, "grad", None)
             lines.append(f"{self._of_function(call, name)}()")
         return lines
+
+
+def _fitted(op: ops.Op, call: str, gx: Any, x: Array) -> tuple[str, Any]:
+    """A call, and the gradient gx that it gives, in the shape and dtype of its input x."""
+    if gx.shape != x.shape:
+        if not op.broadcasts:
+            raise CompileError(
+                f"the derivative rule of '{op.name}' gives a gradient of shape {gx.shape} for an "
+                f"input of shape {x.shape}"
+            )
+        gx = ops.sum_to(gx, shape=x.shape)
+        call = f"sum_to({call}, shape={x.shape})"
+    if gx.dtype != x.dtype:
+        gx = ops.astype(gx, dtype=x.dtype)
+        call = f"astype({call}, dtype={x.dtype!r})"
+    return call, gx
 
 
 def _is_plain(x: Any) -> bool:
