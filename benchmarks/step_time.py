@@ -9,9 +9,9 @@ as one writes it down by hand, `tuned` the ceiling: the same with every trick th
 readable. Before timing, the loss after some steps must be the same for all.
 
 Each contestant lives in a process of its own and they take short turns, each once the machine is
-quiet; whoever is not on turn waits for its standard input. A turn's time is the median over its
-blocks of steps, and the figure is the least of all turns, since a shared machine only ever adds
-time. A ~ marks a figure that no second turn came within a tenth of: do not rely on it.
+quiet; whoever is not on turn waits for its standard input. A turn's time is the least of several
+medians over blocks of steps, and the figure is the least of all turns, since a shared machine only
+ever adds time. A ~ marks a figure that no second turn came within a tenth of: do not rely on it.
 """
 
 from __future__ import annotations
@@ -294,11 +294,12 @@ def work(name: str) -> None:
             losses = [step() for _ in range(5)] if step else []
             print(json.dumps({"loss": losses[-1].item() if step else None}), flush=True)
         elif step := steps[row]:
-            print(json.dumps({"time": median_time(step, request["seconds"])}), flush=True)
+            print(json.dumps({"time": least_median(step, request["seconds"])}), flush=True)
 
 
-def median_time(step: Step, seconds: float) -> float:
-    """Microseconds a step: the median over blocks of about a millisecond."""
+def least_median(step: Step, seconds: float) -> float:
+    """Microseconds a step. Of ten blocks in a row, each of about a millisecond, the median; and of
+    these the least, for a neighbour's load may come and go within a turn."""
     for _ in range(3):
         step()
     begin = time.perf_counter()
@@ -306,12 +307,14 @@ def median_time(step: Step, seconds: float) -> float:
     size = max(1, int(0.001 / (time.perf_counter() - begin)))
     times = []
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
+    while time.perf_counter() < end or not times:
         begin = time.perf_counter()
         for _ in range(size):
             step()
         times.append((time.perf_counter() - begin) / size)
-    return statistics.median(times) * 1e6
+    tens = [times[i : i + 10] for i in range(0, len(times), 10)]
+    whole = [ten for ten in tens if len(ten) == 10] or tens
+    return min(map(statistics.median, whole)) * 1e6
 
 
 # ---- the run -----------------------------------------------------------------------------------
