@@ -379,6 +379,81 @@ def test_a_whole_step_takes_the_same_course(make_optimizer, schedule):
     assert step.source.startswith("one = ones(")
 
 
+LAYERS = [
+    lambda n: nn.ReLU(),
+    lambda n: nn.GELU(),
+    lambda n: nn.LayerNorm(n),
+    lambda n: nn.Dropout(0.3),
+    lambda n: nn.Linear(n, n),
+]
+OPTIMIZERS = [
+    lambda p: nn.optim.SGD(p, lr=0.05, momentum=0.9, nesterov=True),
+    lambda p: nn.optim.AdamW(p, lr=0.01),
+    lambda p: nn.optim.Adamax(p),
+    lambda p: nn.optim.RMSprop(p, momentum=0.5),
+    lambda p: nn.optim.Adadelta(p),
+    lambda p: nn.optim.Lion(p, lr=1e-3),
+]
+CHANGES = [
+    lambda trainer, p: trainer.model.eval(),
+    lambda trainer, p: trainer.model.train(),
+    lambda trainer, p: setattr(trainer.optimizer, "lr", trainer.optimizer.lr * 0.7),
+    lambda trainer, p: setattr(p, "requires_grad", not p.requires_grad),
+    lambda trainer, p: setattr(p, "data", np.asfortranarray(p.data * 0.9)),
+    lambda trainer, p: setattr(p, "grad", None),
+    lambda trainer, p: p.requires_grad and p.register_hook(lambda g: g * 0.5),
+    lambda trainer, p: trainer.optimizer.load_state_dict(trainer.optimizer.state_dict()),
+]
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.sampled_from(LAYERS), max_size=3),
+    st.sampled_from(OPTIMIZERS),
+    st.lists(st.tuples(st.sampled_from(CHANGES), st.integers(0, 99)), max_size=8),
+)
+def test_a_step_is_the_same_whatever_changes_between(layers, make_optimizer, changes):
+    twins = [Trainer(make_optimizer) for _ in range(2)]
+    for trainer in twins:
+        manual_seed(2)
+        middle = [make(5) for make in layers]
+        trainer.model = nn.Sequential(nn.Linear(4, 5), *middle, *middle[:1], nn.Linear(5, 3))
+        trainer.optimizer = make_optimizer(trainer.model.parameters())
+    plain, ours = twins
+    steps = plain.step, compile(ours.step)
+    for i, (change, which) in enumerate([*changes, (CHANGES[1], 0)]):
+        results = []
+        for trainer, step in zip(twins, steps, strict=True):
+            parameters = list(trainer.model.parameters())
+            change(trainer, parameters[which % len(parameters)])
+            manual_seed(i)  # of Dropout
+            x, y = batch(4 + i % 2, i)
+            results.append(step(x.astype(np.float32), y).item())
+        assert results[0] == results[1]
+        for a, b in zip(plain.state(), ours.state(), strict=True):
+            assert (a is None) == (b is None)
+            if a is not None:
+                same(a, b)
+                assert a.strides == b.strides
+
+
+def test_the_classes_are_as_they_were_after_a_trace():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    step, optimizer = descent(w)
+    kinds = Tensor, *type(optimizer).__mro__[:-1]
+    before = [dict(vars(kind)) for kind in kinds]
+
+    def fails():
+        step()
+        raise KeyError
+
+    compile(step)()
+    with pytest.raises(KeyError):
+        compile(fails)()
+    assert [dict(vars(kind)) for kind in kinds] == before
+    assert w.tolist() == [0.5, 1]
+
+
 def descent(w, **options):
     """A step of descent on Σ w², and its optimizer."""
     optimizer = nn.optim.SGD([w], lr=0.25, **options)
