@@ -267,6 +267,14 @@ def test_two_leaves_never_share_a_gradient():
     assert b.grad.tolist() == [1]
 
 
+@pytest.mark.parametrize("view", [lambda w: w[:2], lambda w: w.T, lambda w: w.detach()])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_view_keeps_its_order_in_memory(view, order):
+    w = Tensor(np.array(np.ones((3, 4)), order=order))
+    found, expected = compile(lambda: view(w))().data.strides, view(w).data.strides
+    assert (found[0] < found[1]) == (expected[0] < expected[1])
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_a_result_shares_no_memory_with_an_argument(order):
     flat = compile(lambda x: x.detach().reshape(4))
@@ -435,6 +443,31 @@ def test_a_step_is_the_same_whatever_changes_between(layers, make_optimizer, cha
             if a is not None:
                 same(a, b)
                 assert a.strides == b.strides
+
+
+class Frozen(type):
+    def __setattr__(cls, name, value):
+        raise AttributeError("frozen")
+
+
+def test_an_optimizer_whose_class_cannot_be_changed():
+    class Fixed(nn.optim.SGD, metaclass=Frozen):
+        pass
+
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = Fixed([w], lr=0.25)
+
+    @compile
+    def step():
+        loss = (w * w).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    with pytest.raises(AttributeError, match="frozen"):
+        step()
+    assert w.sum().item() == 3  # the engine is as it was
+    assert compile(descent(w)[0])().item() == 5
 
 
 def test_the_classes_are_as_they_were_after_a_trace():
@@ -731,6 +764,21 @@ def goes_back_only_to_forget(w, optimizer):
     return (w * w).sum()
 
 
+def writes_an_option(w, optimizer):
+    optimizer.param_groups[0]["lr"] = 0.2
+    loss = (w * w).sum()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def hands_over_the_loss_in_a_dict(w, optimizer):
+    loss = (w * w).sum()
+    loss.backward()
+    optimizer.step({"loss": [loss]})
+    return loss
+
+
 def sets_lr_to_what_it_is(w, optimizer):
     optimizer.lr = optimizer.lr
     return changes_lr(w, optimizer)
@@ -771,7 +819,9 @@ class Counting(nn.optim.SGD):
         (goes_back_twice, r"calls backward\(\) once"),
         (goes_back_with, r"calls backward\(\) once"),
         (clips, "reads a gradient"),
+        (writes_an_option, "changes what SGD holds"),
         (sets_lr_to_what_it_is, "changes what SGD holds"),
+        (hands_over_the_loss_in_a_dict, r"hands a tensor or a function to step\(\) of SGD"),
         (draws_after, "or draws random numbers, after"),
         (hands_over_the_loss, r"hands a tensor or a function to step\(\) of SGD"),
         (takes_a_closure, r"hands a tensor or a function to step\(\) of SGD"),
@@ -782,8 +832,10 @@ def test_steps_that_are_refused(step, complaint):
     w = Tensor([1.0, 2.0], requires_grad=True)
     w.grad = [3.0, 4.0]
     optimizer = nn.optim.SGD([w], lr=0.1)
-    with pytest.raises(CompileError, match=complaint):
-        compile(lambda: step(w, optimizer))()
+    compiled = compile(lambda: step(w, optimizer))
+    for _ in range(2):
+        with pytest.raises(CompileError, match=complaint):
+            compiled()
     assert w.tolist() == [1, 2]
     assert w.grad.tolist() == [3, 4]
     optimizer.step()  # the optimizer and its class are as they were
@@ -1179,6 +1231,46 @@ def test_attributes_in_slots():
     assert scaled(x).tolist() == [3]
 
 
+class WithADict(Slotted):
+    @property
+    def factor(self):  # a new number each time
+        return Slotted.factor.__get__(self) * 1.5
+
+    @factor.setter
+    def factor(self, value):
+        Slotted.factor.__set__(self, value)
+
+
+def test_attributes_in_slots_beside_a_dict_and_behind_a_property():
+    thing = WithADict()
+    scaled = compile(lambda x: x * thing.factor)
+    x = Tensor([1.0])
+    assert [scaled(x).tolist() for _ in range(3)] == [[3]] * 3
+    assert traces(scaled) == 1
+    thing.factor = 4.0
+    assert scaled(x).tolist() == [6]
+
+
+class Settings(dict):
+    pass
+
+
+def test_attributes_of_functions_and_of_kinds_of_dicts():
+    settings_ = Settings()
+    settings_.factor = 2.0
+
+    def scale(x):
+        scale.calls += 1
+        return x * settings_.factor * scale.calls
+
+    scale.calls = 0
+    scaled = compile(scale)
+    x = Tensor([1.0])
+    assert [scaled(x).item() for _ in range(3)] == [2, 4, 6]
+    settings_.factor = 1.0
+    assert scaled(x).item() == 4
+
+
 def test_a_key_of_a_dict_that_is_replaced():
     chosen = {"double": None}
     scaled = compile(lambda x: x * (2 if "double" in chosen else 3))
@@ -1193,17 +1285,19 @@ def test_a_variable_of_a_module_in_a_module(tmp_path, monkeypatch):
     package = tmp_path / "settings_of_a_test"
     package.mkdir()
     (package / "__init__.py").write_text("from . import inner")
-    (package / "inner.py").write_text("factor = 2.0")
+    (package / "inner.py").write_text("factor, weight, shift = 2.0, 1.0, 1.0")
     monkeypatch.syspath_prepend(tmp_path)
     import settings_of_a_test as outer
 
     names = {"outer": outer}
     exec("def scale(x): return x * outer.inner.factor", names)
-    scaled = compile(names["scale"])
+    exec("def shift(x): return scale(x * outer.inner.weight) + outer.inner.shift", names)
+    shifted = compile(names["shift"])
     x = Tensor([1.0])
-    assert scaled(x).tolist() == [2]
-    outer.inner.factor = 3.0
-    assert scaled(x).tolist() == [3]
+    assert shifted(x).tolist() == [3]
+    for name, result in ("factor", [4]), ("shift", [6]), ("weight", [12]):
+        setattr(outer.inner, name, 3.0)
+        assert shifted(x).tolist() == result
 
 
 def test_random_numbers_are_drawn_once_where_the_function_itself_has_to_run():
@@ -1244,6 +1338,22 @@ def test_labels_that_are_odd_in_the_first_call_are_no_half_step():
     step(x, y)
     for name, value in model.state_dict().items():
         same(value, after[name])
+
+
+def test_labels_to_ignore_and_a_counter_in_the_function():
+    """It cannot be compiled, and is not run twice."""
+    loss_fn, calls = nn.CrossEntropyLoss(), []
+
+    def loss_of(x, y):
+        calls.append(1)
+        return loss_fn(x, y) * len(calls)
+
+    compiled = compile(loss_of)
+    x = Tensor([[1.0, 2.0], [0.0, 1.0]])
+    for count in 1, 2:
+        with pytest.raises(CompileError):
+            compiled(x, Tensor([0, -100], dtype=int))
+        assert len(calls) == count
 
 
 def test_too_much_around_the_function():

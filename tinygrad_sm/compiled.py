@@ -146,10 +146,13 @@ class compile:
             return self._call_with_others(inputs, settings)
         try:
             if plan is None or arrays is None:
+                plan = None
                 plan, arrays = self._find(key, inputs, settings)
                 self._last = plan
             data = plan.forward(*arrays)
         except Otherwise:  # such as labels that name no class: the function itself says more
+            if plan is not None and plan.arrays is _never:
+                raise CompileError(_CHANGES) from None
             return self.function(*inputs)
         if plan.backward is None:
             return _constant(data)
@@ -196,7 +199,11 @@ class compile:
             if plans:
                 self._count_again()
                 del plans[:-3]
-            plan = Plan(self.function, inputs, key)
+            try:
+                plan = Plan(self.function, inputs, key)
+            except Otherwise:
+                self._count_again()
+                raise
             plans.append(plan)
             arrays = tuple(map(_values, (*inputs, *plan.outer)))
         self.source = plan.source
@@ -208,8 +215,9 @@ class compile:
             warn(
                 "compiled-again",
                 "a function is compiled again and again, which is slower than not to compile it: "
-                "a variable that it uses, or a setting of a module, changes between its calls. "
-                "Pass what changes as an argument, or keep it in a Tensor.",
+                "a variable around it, an attribute of its object or a setting of a module changes "
+                "between its calls, or labels are to be ignored. Pass what changes as an argument, "
+                "keep it in a Tensor, count elsewhere.",
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -232,6 +240,10 @@ class _Method(compile):
         return MethodType(self.__wrapped__, self._instance())
 
 
+_CHANGES = (
+    "the function changes what it uses, such as a counter, and would have to run twice for the "
+    "values that it was given: count outside the function, or do not compile it"
+)
 _HINT = "a compiled function takes Tensors and arrays, by position"
 _FIX = "A setting is given before: compile(functools.partial(function, setting=…))"
 
@@ -309,7 +321,7 @@ class Plan(Op):
             trace.run(function, around.callees)
             code = NumpyCode(function, trace)
         except CompileError:
-            if trace.is_odd:  # it was about to refuse values, such as labels that name no class
+            if trace.is_odd and around.are_the_same():  # about to refuse values, such as bad labels
                 raise Otherwise from None
             raise
         for x in Surroundings(function):

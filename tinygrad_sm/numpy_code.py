@@ -212,7 +212,7 @@ class NumpyCode:
         backward = self._backward(loss) if loss._requires_grad else []
         name = self._names[result]
         own = (
-            f"{name}.copy()" if _may_be_a_view(result) else name
+            f"{name}.copy('K')" if _may_be_a_view(result) else name
         )  # a view of what may be written to
         arguments = ", ".join(self._names[x] for x in (*self._trace.inputs, *self.outer))
         if self._trace.loss is not None:

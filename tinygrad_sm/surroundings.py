@@ -117,6 +117,14 @@ class Surroundings:
 
     def _look_into(self, value: Any) -> Iterable[Any]:
         """The values that one leads to, of which those that may be replaced are watched."""
+        if isinstance(value, FunctionType | dict | list | tuple) and getattr(
+            value, "__dict__", None
+        ):
+            self._insides.append(vars(value).values())
+            return [*vars(value).values(), *self._look_into_itself(value)]
+        return self._look_into_itself(value)
+
+    def _look_into_itself(self, value: Any) -> Iterable[Any]:
         if isinstance(value, FunctionType):
             return self._function(value)
         if isinstance(value, MethodType):
@@ -138,14 +146,15 @@ class Surroundings:
         if hasattr(type(value), "called_each_time"):
             self.callees.append(value)
             return []
+        slots = _Slots(value)
+        if slots.descriptors:
+            self._insides.append(slots)
         inside = getattr(value, "__dict__", None)
         if not isinstance(inside, dict):
-            slots = _Slots(value)
-            self._insides.append(slots)
-            return [*slots, *type(value).__mro__] if slots.names else []
+            return [*slots, *type(value).__mro__] if slots.descriptors else []
         notes = getattr(type(value), "notes_settings", False)
         (self._noted if notes else self._insides).append(inside.values())
-        return [*inside.values(), *type(value).__mro__]
+        return [*slots, *inside.values(), *type(value).__mro__]
 
     def _function(self, function: FunctionType) -> list[Any]:
         cells = function.__closure__ or ()
@@ -159,9 +168,10 @@ class Surroundings:
         if names:
             self._names.append((world, sorted(names)))
         found = [*map(_contents, filled), *map(world.get, names)]
+        looked_into = set()
         for module in found:  # which grows, for modules are in modules
-            if isinstance(module, ModuleType) and id(module) not in self._seen:
-                self._seen[id(module)] = module
+            if isinstance(module, ModuleType) and module not in looked_into:
+                looked_into.add(module)
                 if not _is_foreign(getattr(module, "__file__", None)):
                     of_module = sorted(attributes & vars(module).keys())
                     self._names.append((vars(module), of_module))
@@ -189,23 +199,27 @@ def _is_filled(cell: CellType) -> bool:
 
 
 class _Slots(Collection[Any]):
-    """The attributes of an object without a dict, as they are now."""
+    """The attributes of an object that are not in its dict, as they are now."""
 
     def __init__(self, thing: Any) -> None:
         self.thing = thing
         kinds = [kind for kind in type(thing).__mro__ if not _is_foreign_class(kind)]
-        self.names = [
-            name
+        self.descriptors = [
+            slot
             for kind in kinds
-            for name, value in vars(kind).items()
-            if isinstance(value, MemberDescriptorType)
+            for slot in vars(kind).values()
+            if isinstance(slot, MemberDescriptorType)
         ]
 
     def __iter__(self) -> Iterator[Any]:
-        return (getattr(self.thing, name, None) for name in self.names)
+        for slot in self.descriptors:
+            try:
+                yield slot.__get__(self.thing)
+            except AttributeError:  # it has no value yet
+                yield None
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.descriptors)
 
     def __contains__(self, value: Any) -> bool:
         return any(value is x for x in self)

@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
+from operator import is_
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
 
@@ -36,7 +38,6 @@ from tinygrad_sm.errors import CompileError
 from tinygrad_sm.function import Function
 from tinygrad_sm.methods import loss as losses
 from tinygrad_sm.ops import Op
-from tinygrad_sm.surroundings import Surroundings
 from tinygrad_sm.tensor import _NO_ATTRIBUTES, Tensor
 from tinygrad_sm.values import Array, numeric_dtype, short
 
@@ -166,15 +167,23 @@ class Trace:
         """
         kinds = {type(thing) for thing in callees}
         self._entries = [*_ENTRIES, *(entry for kind in kinds for entry in _entries_of(kind))]
-        inside = Surroundings(*map(vars, callees))
-        with self:
-            self.result = function(*self.inputs)
-        if not inside.are_the_same():
-            _refuse_setting(self, *callees)
-        if self.before and self.loss is None:
-            refuse_change(self)
-        if self._refused is not None:  # and the function went on
-            raise self._refused
+        held = [(thing, _contents(thing)) for thing in callees]
+        try:
+            with self:
+                self.result = function(*self.inputs)
+            for thing, containers in held:
+                if not all(map(_hold_the_same, containers)):
+                    _refuse_setting(self, thing)
+            if self.before and self.loss is None:
+                refuse_change(self)
+            if self._refused is not None:  # and the function went on
+                raise self._refused
+        except CompileError:
+            for _, containers in held:
+                for x, before in containers:
+                    x.clear()
+                    (x.extend if isinstance(x, list) else x.update)(before)
+            raise
 
     def refusal(self, message: str) -> CompileError:
         """The error to raise. It is kept, for the function may catch it."""
@@ -186,8 +195,15 @@ class Trace:
         self._random = self._generator.bit_generator.state
         switching.acquire()  # held to the end: nobody else may replace the same functions
         self._replaced = [(owner, name, vars(owner).get(name)) for owner, name, _ in self._entries]
-        for (owner, name, ours), (_, _, plain) in zip(self._entries, self._replaced, strict=True):
-            setattr(owner, name, _traced(plain or getattr(owner, name), ours))
+        try:
+            for (owner, name, ours), (_, _, plain) in zip(
+                self._entries, self._replaced, strict=True
+            ):
+                setattr(owner, name, _traced(plain or getattr(owner, name), ours))
+        except BaseException:  # such as a class that cannot be changed
+            self._restore()
+            switching.release()
+            raise
         _state.trace = self
 
     def __exit__(
@@ -197,11 +213,7 @@ class Trace:
         traceback: TracebackType | None,
     ) -> None:
         _state.trace = None
-        for owner, name, plain in self._replaced:
-            if plain is not None:
-                setattr(owner, name, plain)
-            elif name in vars(owner):  # it was inherited
-                delattr(owner, name)
+        self._restore()
         switching.release()
         if default_generator() is not self._generator:
             self.refusal(
@@ -209,6 +221,15 @@ class Trace:
             )
         elif self._generator.bit_generator.state != self._random:  # a trace draws nothing
             self._generator.bit_generator.state = self._random
+
+    def _restore(self) -> None:
+        for owner, name, plain in self._replaced:
+            if vars(owner).get(name) is plain:  # not replaced, or a class and name that came twice
+                continue
+            if plain is not None:
+                setattr(owner, name, plain)
+            else:  # it was inherited
+                delattr(owner, name)
 
     @staticmethod
     def _without_values(x: Tensor) -> Tensor:
@@ -296,7 +317,8 @@ class Trace:
         kind = type(call.thing)
         name = f"{call.method}() of {kind.__name__}"
         given = (*call.arguments, *call.options.values())
-        if any(isinstance(x, Tensor) or callable(x) for x in given):
+        inside = chain(given, *map(_items, _containers([given])))
+        if any(isinstance(x, Tensor) or callable(x) for x in inside):
             raise self.refusal(
                 f"the function hands a tensor or a function to {name}: do that outside"
             )
@@ -312,6 +334,33 @@ class Trace:
                 "outside"
             )
         self.before.append(call)
+
+
+def _items(x: Any) -> Iterable[Any]:
+    return x.values() if isinstance(x, dict) else x
+
+
+def _containers(ahead: list[Any]) -> list[Any]:
+    """The dicts, lists, tuples and sets among these things, and in them."""
+    found, seen = [], set()
+    for x in ahead:  # which grows
+        if isinstance(x, dict | list | tuple | set) and id(x) not in seen:
+            seen.add(id(x))
+            ahead.extend(_items(x))
+            found.append(x)
+    return found
+
+
+def _contents(thing: Any) -> list[tuple[Any, Any]]:
+    """The dicts and lists that an object holds, and copies of them."""
+    return [(x, x.copy()) for x in _containers([vars(thing)]) if isinstance(x, dict | list)]
+
+
+def _hold_the_same(pair: tuple[Any, Any]) -> bool:
+    """Whether a container has the very items that it had before."""
+    now, before = pair
+    same = len(now) == len(before) and all(map(is_, now, before))
+    return same and all(map(is_, _items(now), _items(before)))
 
 
 def _holds_array(key: Any) -> bool:
