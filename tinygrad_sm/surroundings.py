@@ -22,7 +22,7 @@ import dis
 import sys
 import sysconfig
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from operator import attrgetter, is_
@@ -48,13 +48,13 @@ _MOST = 10_000  # values to watch
 
 
 class Surroundings:
-    """The values around functions or other things as they were when this was made.
+    """The values around a function as they were when this was made.
 
     callees: objects among them with methods that a compiled function calls each time, such as an
         optimizer. What is inside of these is not watched.
     """
 
-    def __init__(self, *things: Any) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         self._cells: list[CellType] = []
         self._empty_cells: list[CellType] = []
         self._names: list[tuple[Any, list[str]]] = []  # global variables, and where they are
@@ -63,7 +63,7 @@ class Surroundings:
         self._setting = latest_setting.number
         self._seen: dict[int, Any] = {}  # kept, so that no other object gets the same id
         self.callees: list[Any] = []
-        ahead = deque(things)
+        ahead: deque[Any] = deque([function])
         while ahead:
             value = ahead.popleft()
             if id(value) not in self._seen and not isinstance(value, _PLAIN):
@@ -117,14 +117,13 @@ class Surroundings:
 
     def _look_into(self, value: Any) -> Iterable[Any]:
         """The values that one leads to, of which those that may be replaced are watched."""
-        if isinstance(value, FunctionType | dict | list | tuple) and getattr(
-            value, "__dict__", None
-        ):
-            self._insides.append(vars(value).values())
-            return [*vars(value).values(), *self._look_into_itself(value)]
-        return self._look_into_itself(value)
+        attributes = getattr(value, "__dict__", None)
+        if attributes and isinstance(value, FunctionType | dict | list | tuple):
+            self._insides.append(attributes.values())
+            return [*attributes.values(), *self._look_at_kind(value)]
+        return self._look_at_kind(value)
 
-    def _look_into_itself(self, value: Any) -> Iterable[Any]:
+    def _look_at_kind(self, value: Any) -> Iterable[Any]:
         if isinstance(value, FunctionType):
             return self._function(value)
         if isinstance(value, MethodType):
