@@ -1231,6 +1231,23 @@ def test_attributes_in_slots():
     assert scaled(x).tolist() == [3]
 
 
+factor_of_a_property = 2.0
+
+
+class WithAProperty:
+    @property
+    def factor(self):
+        return factor_of_a_property
+
+
+def test_a_variable_that_a_property_reads(monkeypatch):
+    thing, x = WithAProperty(), Tensor([1.0])
+    scaled = compile(lambda x: x * thing.factor)
+    assert scaled(x).item() == 2
+    monkeypatch.setitem(globals(), "factor_of_a_property", 3.0)
+    assert scaled(x).item() == 3
+
+
 class WithADict(Slotted):
     @property
     def factor(self):  # a new number each time

@@ -145,6 +145,8 @@ class Surroundings:
         if hasattr(type(value), "called_each_time"):
             self.callees.append(value)
             return []
+        if isinstance(value, property):
+            return [value.fget, value.fset]
         slots = _Slots(value)
         if slots.descriptors:
             self._insides.append(slots)
@@ -230,7 +232,7 @@ def _names(code: CodeType) -> tuple[set[str], set[str]]:
     for step in dis.get_instructions(code):
         if "GLOBAL" in step.opname or step.opname == "LOAD_NAME":
             names.add(step.argval)
-        elif step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+        elif "ATTR" in step.opname or step.opname == "LOAD_METHOD":
             attributes.add(step.argval)
         elif isinstance(step.argval, CodeType):
             inner_names, inner_attributes = _names(step.argval)
