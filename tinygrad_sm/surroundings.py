@@ -22,7 +22,7 @@ import dis
 import sys
 import sysconfig
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from operator import attrgetter, is_
@@ -58,8 +58,8 @@ class Surroundings:
         self._cells: list[CellType] = []
         self._empty_cells: list[CellType] = []
         self._names: list[tuple[Any, list[str]]] = []  # global variables, and where they are
-        self._insides: list[Collection[Any]] = []  # lists, and the values of dicts as they are now
-        self._noted: list[Collection[Any]] = []  # the attributes of objects that note a change
+        self._insides: list[Iterable[Any]] = []  # lists, and the values of dicts as they are now
+        self._noted: list[Iterable[Any]] = []  # the attributes of objects that note a change
         self._setting = latest_setting.number
         self._seen: dict[int, Any] = {}  # kept, so that no other object gets the same id
         self.callees: list[Any] = []
@@ -199,7 +199,7 @@ def _is_filled(cell: CellType) -> bool:
     return True
 
 
-class _Slots(Collection[Any]):
+class _Slots:
     """The attributes of an object that are not in its dict, as they are now."""
 
     def __init__(self, thing: Any) -> None:
@@ -218,12 +218,6 @@ class _Slots(Collection[Any]):
                 yield slot.__get__(self.thing)
             except AttributeError:  # it has no value yet
                 yield None
-
-    def __len__(self) -> int:
-        return len(self.descriptors)
-
-    def __contains__(self, value: Any) -> bool:
-        return any(value is x for x in self)
 
 
 def _names(code: CodeType) -> tuple[set[str], set[str]]:
