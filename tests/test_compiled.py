@@ -913,6 +913,32 @@ def test_a_zero_grad_that_does_more_is_refused():
         step()
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_gradients_are_forgotten_where_the_function_forgets_them(first):
+    """Before the forward pass the memory of the old ones is free for the new ones."""
+    model = nn.Linear(4, 3)
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.25)
+
+    @compile
+    def step(x, y):
+        if first:
+            optimizer.zero_grad()
+        loss = model(x).cross_entropy(y)
+        if not first:
+            optimizer.zero_grad()
+        loss.backward()
+        return loss
+
+    x, y = Tensor(np.ones((2, 4), np.float32)), Tensor(np.array([0, 2]))
+    step(x, y)
+    lines = [line.split(" = ")[0].strip() for line in step.source.split("\n")]
+    zero, forward = lines.index("SGD_zero_grad()"), lines.index("linear_1")
+    assert (zero < forward) is first
+    with pytest.raises(LabelError):
+        step(x, Tensor(np.array([0, 3])))
+    assert (model.weight.grad is None) is first  # as without compile
+
+
 def test_a_method_that_is_replaced_later():
     w = Tensor([1.0, 2.0], requires_grad=True)
     step, optimizer = descent(w)

@@ -18,8 +18,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from operator import attrgetter, methodcaller
+from operator import attrgetter
 from types import FunctionType
 from typing import Any, NoReturn
 
@@ -231,14 +230,18 @@ class NumpyCode:
     # ---- the lines -------------------------------------------------------------------------------
 
     def _forward(self) -> list[str]:
-        """The operations and the questions about values, in the order in which they came."""
+        """What comes before the way back, in its order: operations, questions about values, and
+        gradients that are forgotten."""
         lines = []
-        steps: list[Any] = [*self._order, *self._trace.looks]
+        steps: list[Any] = [*self._order, *self._trace.looks, *self._trace.before]
         leaves = {id(x._data): self._names[x] for x in (*self._trace.inputs, *self.outer)}
         # Questions about leaves first: what they refuse is not to be computed, or drawn, before.
         for step in sorted(steps, key=lambda step: self._number(step, leaves)):
             if isinstance(step, Look):
                 lines.append(self._question(step, leaves))
+                continue
+            if isinstance(step, Call):
+                lines.append(self._done_each_time(step))
                 continue
             op = step._op
             call = self._call(
@@ -353,20 +356,11 @@ class NumpyCode:
     def _changes(self) -> list[str]:
         """What a training step changes once the gradients are there."""
         hand_out = self._of_function(self.hand_out(), "hand_out")
-        before, after = map(self._calls, (self._trace.before, self._trace.after))
-        return [*before, f"{hand_out}({self._gradients()})  # to `grad` of each tensor", *after]
+        after = map(self._done_each_time, self._trace.after)
+        return [f"{hand_out}({self._gradients()})  # to `grad` of each tensor", *after]
 
-    def _calls(self, changes: list[Tensor | Call]) -> list[str]:
-        lines = []
-        for change in changes:
-            if isinstance(change, Call):
-                name = f"{type(change.thing).__name__}_{change.method}"
-                method = methodcaller(change.method, *change.arguments, **change.options)
-                call = partial(method, change.thing)
-            else:
-                name, call = "forget", partial(setattr, change, "grad", None)
-            lines.append(f"{self._of_function(call, name)}()")
-        return lines
+    def _done_each_time(self, call: Call) -> str:
+        return f"{self._of_function(call.function, call.name)}()"
 
 
 def _fitted(op: ops.Op, call: str, gx: Any, x: Array) -> tuple[str, Any]:

@@ -24,7 +24,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from operator import is_
+from operator import is_, methodcaller
 from types import TracebackType
 from typing import Any, NamedTuple, NoReturn
 
@@ -126,12 +126,11 @@ class Look(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A method to be called each time, before or after the way back."""
+    """What is to be done in each call, such as an optimizer's step."""
 
-    thing: Any
-    method: str
-    arguments: tuple[Any, ...]
-    options: dict[str, Any]
+    number: int
+    name: str
+    function: Callable[[], Any]
 
 
 class Trace:
@@ -144,14 +143,14 @@ class Trace:
     saved: for each of its tensors, what the operation kept for the backward pass, of the sample.
     is_odd: whether it asked a question of which the answer is usually yes, and it was no.
     loss: what it goes back from, if it does.
-    before: what it does before that, and after: tensors whose gradient it forgets, and calls.
+    before: what it does before that, and after: it forgets gradients, it calls an optimizer.
     """
 
     def __init__(self, inputs: tuple[Tensor, ...]) -> None:
         self.start = next_number()
         self.loss: Tensor | None = None
-        self.before: list[Tensor | Call] = []
-        self.after: list[Tensor | Call] = []
+        self.before: list[Call] = []
+        self.after: list[Call] = []
         self.numbers: dict[Tensor, Any] = {}
         self.looks: list[Look] = []
         self.is_odd = False
@@ -252,7 +251,7 @@ class Trace:
         self, op: Op, inputs: tuple[Tensor, ...], attributes: dict[str, Any] = _NO_ATTRIBUTES
     ) -> Tensor:
         """The result of an operation: a node of the graph, whether it has a derivative or not."""
-        if any(isinstance(step, Call) for step in self.after) and (
+        if any(call.name != _FORGET for call in self.after) and (
             any(map(self._is_there, inputs)) or isinstance(op, Function)
         ):
             raise self.refusal(
@@ -310,30 +309,42 @@ class Trace:
         """Note that a gradient is forgotten."""
         if not self.is_outer(x):
             refuse_change(self)
-        (self.before if self.loss is None else self.after).append(x)
+        self._note(_FORGET, partial(setattr, x, "grad", None))
 
-    def call(self, call: Call) -> None:
+    def _note(self, name: str, function: Callable[[], Any]) -> None:
+        (self.before if self.loss is None else self.after).append(
+            Call(next_number(), name, function)
+        )
+
+    def call(self, method: str, thing: Any, *arguments: Any, **options: Any) -> None:
         """Note what is to be called."""
-        kind = type(call.thing)
-        name = f"{call.method}() of {kind.__name__}"
-        given = (*call.arguments, *call.options.values())
+        kind = type(thing)
+        name = f"{method}() of {kind.__name__}"
+        given = (*arguments, *options.values())
         inside = chain(given, *map(_items, _containers([given])))
         if any(isinstance(x, Tensor) or callable(x) for x in inside):
             raise self.refusal(
                 f"the function hands a tensor or a function to {name}: do that outside"
             )
-        if self.loss is not None:
-            self.after.append(call)
-            return
-        # Done before the way back, but after the forward pass: so nothing else but to forget.
-        forgets = call.method == "zero_grad"
-        if not (forgets and "called_each_time" in vars(_definer(kind, call.method))):
+        # If values then turn out to be out of the ordinary, the function itself runs, and does it
+        # once more: so nothing else but to forget.
+        forgets = method == "zero_grad"
+        if self.loss is None and not (
+            forgets and "called_each_time" in vars(_definer(kind, method))
+        ):
             own = ", which is one of its own," if forgets else ""
             raise self.refusal(
                 f"the function calls {name}{own} before backward() of a loss: do it after that, or "
                 "outside"
             )
-        self.before.append(call)
+        # Looked up anew in each call, for it may be replaced.
+        self._note(
+            f"{kind.__name__}_{method}",
+            partial(methodcaller(method, *arguments, **options), thing),
+        )
+
+
+_FORGET = "forget"
 
 
 def _items(x: Any) -> Iterable[Any]:
@@ -476,7 +487,7 @@ def _asked(question: Callable[..., Any]) -> Callable[..., Any]:
 def _entries_of(kind: Any) -> Iterator[tuple[Any, str, Any]]:
     """The methods of a class that are called each time."""
     for name in kind.called_each_time:
-        yield _definer(kind, name), name, partial(_note_call, name)
+        yield _definer(kind, name), name, partial(_call, name)
     yield kind, "__setattr__", _refuse_setting
 
 
@@ -491,8 +502,8 @@ def _refuse_setting(trace: Trace, thing: Any, *_: Any) -> NoReturn:
     )
 
 
-def _note_call(name: str, trace: Trace, thing: Any, *arguments: Any, **options: Any) -> None:
-    trace.call(Call(thing, name, arguments, options))
+def _call(method: str, trace: Trace, thing: Any, *arguments: Any, **options: Any) -> None:
+    trace.call(method, thing, *arguments, **options)
 
 
 _ENTRIES: list[tuple[Any, str, Any]] = []
