@@ -36,8 +36,9 @@ class Linear(Module):
         self.out_features = out_features
         bound = 1 / math.sqrt(in_features)
         weight = uniform(out_features, in_features, low=-bound, high=bound)
-        # A wide layer's weight is transposed in memory: BLAS multiplies with Wᵀ more quickly then.
-        self.weight = Parameter(np.array(weight, order="F" if out_features >= 32 else "C"))
+        # A larger weight is transposed in memory: BLAS multiplies with Wᵀ more quickly then.
+        large = in_features * out_features >= 2048
+        self.weight = Parameter(np.array(weight, order="F" if large else "C"))
         self.bias = Parameter(uniform(out_features, low=-bound, high=bound)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:

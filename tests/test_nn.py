@@ -149,9 +149,9 @@ def test_linear_starts_within_its_bounds():
 
 @pytest.mark.parametrize("width", [3, 40])
 def test_a_weight_lies_in_memory_as_it_is_multiplied_with_most_quickly(width):
-    layer, x = nn.Linear(5, width), Tensor(np.ones((4, 5), np.float32))
+    layer, x = nn.Linear(60, width), Tensor(np.ones((4, 60), np.float32))
     optimizer = nn.optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
-    layer.weight.data = np.ones((width, 5))
+    layer.weight.data = np.ones((width, 60))
     layer.load_state_dict(layer.state_dict())
     for _ in range(2):
         optimizer.zero_grad()
@@ -161,7 +161,7 @@ def test_a_weight_lies_in_memory_as_it_is_multiplied_with_most_quickly(width):
     velocity = optimizer.state[layer.weight]["momentum_buffer"]
     copies = copy.deepcopy(layer).weight.data, pickle.loads(pickle.dumps(layer)).weight.data
     for array in (layer.weight.data, layer.weight.grad, velocity, *copies):
-        assert array.shape == (width, 5)
+        assert array.shape == (width, 60)
         assert array.flags.c_contiguous == (width == 3)
 
 
