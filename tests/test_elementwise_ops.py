@@ -40,6 +40,29 @@ def test_gelu_keeps_its_digits_in_the_left_tail():
     assert x.gelu().tolist() == pytest.approx(expected, rel=1e-12, abs=0)
 
 
+# ---- shorter ways ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.01, 1.0, 1.5, -0.5])
+def test_leaky_relu_of_any_slope(slope):
+    x = Tensor(np.array([-2.0, -0.5, 0.0, 0.5, 2.0, np.inf, np.nan]), requires_grad=True)
+    y = x.leaky_relu(slope)
+    y.backward(np.full(7, 3.0))
+    with np.errstate(invalid="ignore"):
+        expected = np.where(x.numpy() > 0, x.numpy(), slope * x.numpy())
+    np.testing.assert_array_equal(y.numpy(), expected)
+    np.testing.assert_array_equal(x.grad, [3 * slope] * 3 + [3.0] * 3 + [3 * slope])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_cube_is_that_of_numpy_to_rounding(dtype):
+    with np.errstate(over="ignore"):
+        x = np.array([-40.0, -1.1, -0.0, 1e-3, 0.7, 3.0, 1e30, np.inf, np.nan]).astype(dtype)
+        np.testing.assert_allclose(
+            (Tensor(x) ** 3).numpy(), np.power(x, 3), rtol=2 * np.finfo(dtype).eps
+        )
+
+
 # ---- dtypes ------------------------------------------------------------------------------------
 
 DTYPES = [bool, np.uint8, np.int16, np.int32, np.int64, np.float16, np.float32, np.float64]

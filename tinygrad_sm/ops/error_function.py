@@ -11,6 +11,7 @@ float64 (erf) and 3 (erfc); narrower floats are computed in float64 and rounded.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,8 @@ def erf_of(x: Array) -> Array:
 
 def erfc_of(x: Array) -> Array:
     """1 − erf of each element, where erf is near 1 not by that difference."""
+    if x.dtype.kind == "f" and x.itemsize < 8:
+        return _narrow_erfc(x)
 
     def outside(x: Array) -> Array:
         tail = _tail(np.absolute(x))
@@ -82,6 +85,40 @@ def erfc_of(x: Array) -> Array:
         lambda x: np.where(x < 0.25, 1 - _centre(x), 0.5 - ((x - 0.5) + x * _excess(x))),
         outside,
     )
+
+
+def _narrow_erfc(x: Array) -> Array:
+    """erfc for floats narrower than float64, several times as quick: one formula for all x.
+
+    For x ≥ 0 it is t e^(P(t) − x²), where t = 1 / (1 + x/2); below 0 it is 2 minus that of −x.
+    """
+    z = np.absolute(x, dtype=np.float64)
+    t = 1 / (1 + z / 2)
+    highest, *others, constant = _exponent()
+    exponent = highest * t
+    for coefficient in others:
+        exponent += coefficient
+        exponent *= t
+    y = t * np.exp(exponent + (constant - z * z))
+    narrow: Array = (y + (x < 0) * (2 - 2 * y)).astype(x.dtype)
+    return narrow
+
+
+@cache
+def _exponent() -> Array:
+    """P, from the highest power: a polynomial that meets erfc in 13 places, and is within 3e-10.
+
+    It does so for x up to 10.5; what is beyond is 0 in float32.
+    """
+
+    def exact(t: Array) -> Array:
+        x = 2 / t - 2
+        exponent: Array = np.log(erfc_of(x) / t) + x * x
+        return exponent
+
+    fit = np.polynomial.Chebyshev.interpolate(exact, 12, domain=(0.16, 1))
+    coefficients: Array = fit.convert(kind=np.polynomial.Polynomial).coef[::-1]
+    return coefficients
 
 
 def _by_region(
