@@ -18,6 +18,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from operator import attrgetter
 from types import FunctionType
 from typing import Any, NoReturn
@@ -31,8 +32,6 @@ from tinygrad_sm.function import Function
 from tinygrad_sm.tensor import Tensor, _hand_out, apply
 from tinygrad_sm.tracing import Call, Look, Otherwise, Trace, Unknown, unknown
 from tinygrad_sm.values import Array
-
-_hooks = attrgetter("_hooks")
 
 
 def _otherwise() -> NoReturn:
@@ -110,27 +109,34 @@ class NumpyCode:
     def hand_out(self) -> Callable[..., None]:
         """A function that adds the gradients, which it is given, to the `grad` of the tensors.
 
-        It does what `backward` ends with, and knows which of them can be taken over.
+        It does what `backward` ends with, and knows which of them can be taken over. These are
+        spelt out one by one, for every step goes through it.
         """
         tensors = self.needing
-        places = [(x, self._own.get(x)) for x in tensors]
 
-        def hand_out(*gradients: Any) -> None:
-            if any(map(_hooks, tensors)):
-                pairs = zip(tensors, gradients, strict=True)
-                _hand_out(tensors, [_run_hooks(x, g, False) if x._hooks else g for x, g in pairs])
-                return
-            others: dict[Tensor, Any] = {}
-            for (x, strides), g in zip(places, gradients, strict=True):
-                if g.strides == strides and x._grad is None and g.base is None:
-                    x._grad = g
-                    x._grad_use = 0
-                else:
-                    others[x] = g
-            if others:
-                _hand_out(others, others.values())
+        def add_all(*gradients: Any) -> None:
+            pairs = zip(tensors, gradients, strict=True)
+            _hand_out(tensors, [_run_hooks(x, g, False) if x._hooks else g for x, g in pairs])
 
-        return hand_out
+        if not tensors:
+            return add_all
+        others = {f"g{i}": x for i, x in enumerate(tensors) if x not in self._own}
+        world: dict[str, Any] = {"add_all": add_all, "add": partial(_hand_out, others.values())}
+        tests, lines = [], []
+        for i, x in enumerate(tensors):
+            world[f"x{i}"] = x
+            tests.append(f"x{i}._hooks")
+            if x in self._own:
+                tests.append(f"x{i}._grad is not None or g{i}.base is not None")
+                tests.append(f"g{i}.strides != {self._own[x]}")
+                lines += [f"x{i}._grad = g{i}", f"x{i}._grad_use = 0"]
+        if others:
+            lines.append(f"add(({_listed(others)}))")
+        arguments = ", ".join(f"g{i}" for i in range(len(tensors)))
+        lines = [f"if {' or '.join(tests)}:", f"    return add_all({arguments})", *lines]
+        made: dict[str, Callable[..., None]] = {}  # not in that world: that would be a cycle
+        exec(_function(f"hand_out({arguments})", lines), world, made)
+        return made["hand_out"]
 
     # ---- names -----------------------------------------------------------------------------------
 
