@@ -891,6 +891,28 @@ def test_an_optimizer_with_a_step_of_its_own_is_called_as_it_is():
     assert w.tolist() == [0.125, 0.25]
 
 
+class OfSeveralMethods(nn.optim.SGD):
+    def step(self, closure=None, *, thing, method):
+        super().step(closure)
+        for p in self.params:
+            p.data *= thing * method
+
+
+def test_options_of_a_step_may_have_any_name():
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    optimizer = OfSeveralMethods([w], lr=0.25)
+
+    @compile
+    def step():
+        loss = (w * w).sum()
+        loss.backward()
+        optimizer.step(thing=2, method=3)
+        return loss
+
+    step()
+    assert w.tolist() == [3, 6]
+
+
 class Shrinking(nn.optim.SGD):
     def zero_grad(self, set_to_none=True):
         super().zero_grad(set_to_none)

@@ -316,7 +316,7 @@ class Trace:
             Call(next_number(), name, function)
         )
 
-    def call(self, method: str, thing: Any, *arguments: Any, **options: Any) -> None:
+    def call(self, method: str, thing: Any, /, *arguments: Any, **options: Any) -> None:
         """Note what is to be called."""
         kind = type(thing)
         name = f"{method}() of {kind.__name__}"
@@ -502,7 +502,7 @@ def _refuse_setting(trace: Trace, thing: Any, *_: Any) -> NoReturn:
     )
 
 
-def _call(method: str, trace: Trace, thing: Any, *arguments: Any, **options: Any) -> None:
+def _call(method: str, trace: Trace, thing: Any, /, *arguments: Any, **options: Any) -> None:
     trace.call(method, thing, *arguments, **options)
 
 

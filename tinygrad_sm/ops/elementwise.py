@@ -81,7 +81,7 @@ def _power(a: Any, b: Any) -> Any:
     dtype = a.dtype
     if not b.ndim and dtype.kind == "f" and (b.dtype is dtype or np.result_type(a, b) == dtype):
         exponent = b.item()
-        return a * a * a if exponent == 3 else a**exponent  # a cube so is 50 times as quick
+        return a * a * a if exponent == 3 else a**exponent  # the cube of ** is 50 times as slow
     return np.power(a, b)
 
 
