@@ -341,7 +341,7 @@ class Plan(Op):
         if code.has_functions:
             forward = _drawing_once(forward)
         self.needing = code.needing
-        self.hand_out = code.hand_out()
+        self.hand_out = code.hand_out
         self.seed = None
         if not trace.result.ndim and all(trace.is_outer(x) and x.is_leaf for x in self.needing):
             self.seed = trace.result.dtype.type(1)

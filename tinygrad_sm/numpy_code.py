@@ -18,7 +18,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter
 from types import FunctionType
 from typing import Any, NoReturn
@@ -106,6 +106,7 @@ class NumpyCode:
 
         return replay
 
+    @cached_property
     def hand_out(self) -> Callable[..., None]:
         """A function that adds the gradients, which it is given, to the `grad` of the tensors.
 
@@ -361,7 +362,7 @@ class NumpyCode:
 
     def _changes(self) -> list[str]:
         """What a training step changes once the gradients are there."""
-        hand_out = self._of_function(self.hand_out(), "hand_out")
+        hand_out = self._of_function(self.hand_out, "hand_out")
         after = map(self._done_each_time, self._trace.after)
         return [f"{hand_out}({self._gradients()})  # to `grad` of each tensor", *after]
 
